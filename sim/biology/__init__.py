@@ -1,0 +1,1 @@
+"""Disease: clones, CAR T persistence, antigen escape, hazards. Knows no clinic."""

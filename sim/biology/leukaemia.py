@@ -1,0 +1,95 @@
+"""Leukaemia: clones on straight lines in log space.
+
+A clone is a log10 fraction of marrow cells that moves linearly in time, at a slope that changes only at events. Overt
+relapse, MRD and extinction are thresholds on the line, so their times are closed form. Structure RS of the project's
+feasibility fit (docs/model.md).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from sim import decisions as _d
+from sim.draws import normal, uniform
+from sim.kernel import INF
+
+#: log10 of the marrow fraction that is morphological relapse (5 %).
+OVERT: Final = -1.3010299956639813
+
+_GROWTH: Final = _d.GROWTH
+_KILL_RATE: Final = _d.KILL_RATE
+_KILL_DEPTH: Final = _d.KILL_DEPTH
+_WEAK_CAR: Final = _d.WEAK_CAR
+
+
+def logistic(x: float) -> float:
+    """Inverse logit."""
+    return 1.0 / (1.0 + math.exp(-x))
+
+
+def centred_burden(p: Any) -> float:
+    """Log10 burden relative to 5 % blasts."""
+    return p.burden_now - OVERT
+
+
+def seed_positive_clone(p: Any, q: Any) -> None:
+    """Set the CD19+ clone at infusion: from the burden it falls in a straight line to its level at day 28.
+
+    ``x(day 28) = min(-2, b - (D0 + lD F + sD zD))`` (structure RS); growth ``g exp(sg zg)``, kill ``k exp(sk zk)``.
+    """
+    p.growth = q.growth * math.exp(q.growth_spread * normal(p.seed, p.number, _GROWTH, 0))
+    p.kill = q.kill * math.exp(q.kill_spread * normal(p.seed, p.number, _KILL_RATE, 0))
+    p.weak = 1 if uniform(p.seed, p.number, _WEAK_CAR, 0) < q.weak_share else 0
+    depth = q.depth + q.depth_expansion * p.expansion + q.depth_spread * normal(p.seed, p.number, _KILL_DEPTH, 0)
+    level = min(q.response_ceiling, p.burden_now - depth)
+    p.clone_time = p.t
+    p.pos_level = p.burden_now
+    p.pos_slope = (level - p.burden_now) / q.response_day
+
+
+def advance_clones(p: Any, q: Any) -> None:
+    """Bring both clones up to the patient's clock; a falling clone below one cell is extinct for good."""
+    elapsed = p.t - p.clone_time
+    p.clone_time = p.t
+    if p.pos_level > -INF:
+        p.pos_level += p.pos_slope * elapsed
+        if p.pos_slope < 0.0 and p.pos_level < q.extinction:
+            p.pos_level = -INF
+    if p.neg_level > -INF:
+        p.neg_level += p.neg_slope * elapsed
+        if p.neg_slope < 0.0 and p.neg_level < q.extinction:
+            p.neg_level = -INF
+
+
+def steer_clones(p: Any, q: Any) -> None:
+    """Derive both slopes from the state: CAR T cells, graft, maintenance. Call after `advance_clones`.
+
+    While CAR T cells work the CD19+ clone falls at the patient's kill rate (a weak CAR only halves its growth);
+    otherwise it grows at ``g``. The CD19-negative clone grows at ``phi g`` whatever the CAR T cells do, unless the
+    product aims at CD22 too. Graft-versus-leukaemia and maintenance are subtracted from both.
+    """
+    against = p.gvl + p.maintained
+    if p.car_active == 1:
+        p.pos_slope = (q.weak_growth * p.growth if p.weak == 1 else -p.kill) - against
+        p.neg_slope = q.negative_fitness * p.growth - q.product_negative_kill[p.product] - against
+    else:
+        p.pos_slope = p.growth - against
+        p.neg_slope = q.negative_fitness * p.growth - against
+
+
+def time_to_overt(level: float, slope: float) -> float:
+    """Days until a clone crosses 5 % (infinite if it never does)."""
+    if slope <= 0.0 or level == -INF:
+        return INF
+    return max(0.0, (OVERT - level) / slope)
+
+
+def reduce_clones(p: Any, q: Any, kill: float) -> None:
+    """Take `kill` log10 off both clones; below one cell a clone is extinct."""
+    p.pos_level -= kill
+    if p.pos_level < q.extinction:
+        p.pos_level = -INF
+    p.neg_level -= kill
+    if p.neg_level < q.extinction:
+        p.neg_level = -INF

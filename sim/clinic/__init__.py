@@ -1,0 +1,1 @@
+"""Care: everything that happens to a patient from referral on. Knows biology, not engines or money."""

@@ -1,0 +1,119 @@
+"""What else can be done in remission: reinfusion, maintenance, TKI, a sequential CD22 CAR."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from sim import decisions as _d
+from sim import journal as _j
+from sim.biology.leukaemia import reduce_clones
+from sim.clinic.course import end_aplasia_record, retime_leukaemia, stay_in_ward
+from sim.clinic.events import APLASIA_END, MAINTENANCE_STOP, REINFUSION, SEQUENTIAL_CAR
+from sim.clinic.immunity import retime_infections
+from sim.clinic.monitoring import HEMATOGONES
+from sim.clinic.policy import REINFUSE, SEQUENTIAL, TKI, product_left
+from sim.draws import normal, uniform
+from sim.journal import note
+
+_REINFUSION: Final = _d.REINFUSION
+_REINFUSION_APLASIA: Final = _d.REINFUSION_APLASIA
+_REINFUSION_CRS: Final = _d.REINFUSION_CRS
+_MAINTENANCE_EFFECT: Final = _d.MAINTENANCE_EFFECT
+_KILL_DEPTH: Final = _d.KILL_DEPTH
+_NOTE_REINFUSION: Final = _j.REINFUSION
+_NOTE_INFUSION: Final = _j.INFUSION
+_NOTE_TOCILIZUMAB: Final = _j.TOCILIZUMAB
+
+
+def plan_reinfusion(p: Any, q: Any, rule: int) -> None:
+    """Start a reinfusion: product that is left comes soon, otherwise it is made again."""
+    p.pending = REINFUSE
+    p.pending_rule = rule
+    p.pending_since = p.t
+    wait = q.reinfusion_wait if product_left(p, q) else q.remanufacture_days
+    p.next[REINFUSION] = p.t + q.rule_after[rule] + wait
+
+
+def reinfusion_success(p: Any, q: Any) -> float:
+    """Probability that a reinfusion restores remission with aplasia, by its reason.
+
+    Hematogones, peripheral B-cell recovery, MRD; the odds ratio of lymphodepletion acts on peripheral recovery
+    (published 33.6 from 63 patients: the parameter holds it shrunk).
+    """
+    if p.mrd_seen > 0:
+        return q.reinfusion_mrd
+    if p.aplasia_lost_seen == HEMATOGONES:
+        return q.reinfusion_hematogones
+    if q.reinfusion_lymphodepletion == 1:
+        odds = q.reinfusion_recovery / (1.0 - q.reinfusion_recovery) * q.lymphodepletion_odds
+        return odds / (1.0 + odds)
+    return q.reinfusion_recovery
+
+
+def reinfuse(p: Any, q: Any, j: Any) -> None:
+    """Give the cells again: if they work, aplasia returns with the patient's own expansion."""
+    nth = p.reinfusions
+    p.reinfusions += 1
+    p.t_reinfusion = min(p.t_reinfusion, p.t)
+    p.t_therapy = min(p.t_therapy, p.t)
+    works = uniform(p.seed, p.number, _REINFUSION, nth) < reinfusion_success(p, q)
+    note(p, j, _NOTE_REINFUSION, p.t, p.t, 1 if works else 0)
+    if p.mrd_seen > 0 and uniform(p.seed, p.number, _REINFUSION_CRS, nth) < q.reinfusion_crs:
+        p.tocilizumab_doses += 1
+        note(p, j, _NOTE_TOCILIZUMAB, p.t, p.t, 1)
+        stay_in_ward(p, p.t + q.crs_duration)
+    if works:
+        restart_car(p, q, j, nth)
+        p.reinfusion_worked += 1
+        p.pending = 0
+    elif nth < q.rule_retry[p.pending_rule]:
+        p.next[REINFUSION] = p.t + q.reinfusion_retry
+    else:
+        p.pending = 0
+
+
+def restart_car(p: Any, q: Any, j: Any, nth: int) -> None:
+    """CAR T cells work again, for a lognormal time that keeps the patient's latent expansion."""
+    end_aplasia_record(p, j)
+    p.car_active = 1
+    p.aplasia_since = p.t
+    p.aplasia_lost_seen = 0
+    z = normal(p.seed, p.number, _REINFUSION_APLASIA, nth)
+    p.next[APLASIA_END] = p.t + q.reinfusion_aplasia * math.exp(
+        q.reinfusion_aplasia_expansion * p.expansion + q.reinfusion_aplasia_spread * z
+    )
+    retime_leukaemia(p, q)
+    retime_infections(p, q)
+
+
+def begin_maintenance(p: Any, q: Any, action: int) -> None:
+    """Start maintenance chemotherapy (or a TKI): it shifts the net slope of every clone while it is taken."""
+    p.t_maintenance = min(p.t_maintenance, p.t)
+    p.t_therapy = min(p.t_therapy, p.t)
+    p.maintenance_since = p.t
+    p.maintenance_kind = action
+    effect = q.tki_kill if action == TKI else q.maintenance_kill
+    z = normal(p.seed, p.number, _MAINTENANCE_EFFECT, 0)
+    p.maintained = effect * math.exp(q.maintenance_spread * z)
+    p.next[MAINTENANCE_STOP] = p.t + (q.tki_duration if action == TKI else q.maintenance_duration)
+    retime_leukaemia(p, q)
+
+
+def plan_sequential_car(p: Any, q: Any, rule: int) -> None:
+    """Plan a CD22 CAR in remission."""
+    p.pending = SEQUENTIAL
+    p.pending_rule = rule
+    p.pending_since = p.t
+    p.next[SEQUENTIAL_CAR] = p.t + q.rule_after[rule] + q.sequential_wait
+
+
+def give_sequential_car(p: Any, q: Any, j: Any) -> None:
+    """Give the CD22 CAR: it cuts every clone back once; its persistence is short."""
+    p.pending = 0
+    p.t_therapy = min(p.t_therapy, p.t)
+    note(p, j, _NOTE_INFUSION, p.t, p.t, 400)
+    reduce_clones(p, q, max(0.0, q.sequential_kill + q.kill_sd * normal(p.seed, p.number, _KILL_DEPTH, 1)))
+    retime_leukaemia(p, q)
+
+

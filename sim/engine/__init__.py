@@ -1,0 +1,1 @@
+"""Engines: they know calendars and capacities, not the clinic."""
