@@ -19,8 +19,10 @@ GRANT: Final = 100
 def earliest(p: Any) -> int:
     """Return the event that comes next; ties go to the event declared first."""
     best = 0
+    when = p.next[0]
     for event in range(1, len(p.next)):
-        if p.next[event] < p.next[best]:
+        if p.next[event] < when:
+            when = p.next[event]
             best = event
     return best
 

@@ -1,7 +1,7 @@
 """The cohort: patients as correlated attributes, each a pure function of seed and patient number.
 
 Order of drawing: the continuous attributes (age, burden, dose, fludarabine exposure, time from HCT to relapse) by a
-Gaussian copula; then the tables of `sim.cohort_settings.ORDER`, each given those before it; weight given age and sex.
+Gaussian copula; then the tables of `sim.attributes.ORDER`, each given those before it; weight given age and sex.
 What a patient table gives is kept; the rest is drawn given it: continuous attributes given continuous ones (and the
 burden class), tables given what comes before them and the given values of their direct children. Continuous
 attributes are not inferred from tables, except that an isolated CNS relapse has less than 5 % marrow blasts.
@@ -9,22 +9,21 @@ attributes are not inferred from tables, except that an isolated CNS relapse has
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from sim import decisions, marginals
-from sim.cohort_settings import AGE_EDGES, CONTINUOUS, ORDER, SITES, Ages, Cohort, Flag, Table
-from sim.copula import Copula
+from sim.attributes import AGE_EDGES, CONTINUOUS, ORDER, SITES
+from sim.cohort_settings import Cohort
 from sim.draws import uniforms
 from sim.kernel import record_dtype
 from sim.patient import Attributes
 from sim.patient_table import GIVEN, read_patients
-from sim.problems import Problem, did_you_mean
+from sim.problems import Problem
+from sim.recipe import Recipe, prepare
 
 __all__ = ["BLOCK", "GIVEN", "Recipe", "draw", "patient_count", "prepare", "read_patients"]
 
@@ -35,8 +34,6 @@ DTYPE: Final = record_dtype(Attributes)
 #: Latent normals of given values are kept within this distance from the mean: a value beyond the cohort's range
 #: informs the others as an extreme one would.
 EXTREME: Final = 3.0
-#: Points per age band at which the joint distribution of age band and burden class is integrated.
-QUADRATURE: Final = 64
 
 _LATENT_DECISIONS: Final = (
     decisions.AGE,
@@ -70,146 +67,12 @@ _TABLE_DECISIONS: Final = {
     "fit": (decisions.FITNESS, 0),
 }
 _ISOLATED_CNS: Final = SITES.index("isolated_cns")
-#: Definitions: condition under which a category cannot occur.
-_NEVER: Final = {"prior_hct": ("primary_refractory", 1), "site": ("burden_5", _ISOLATED_CNS)}
-#: Tables that hold for a group only: the group, and the code outside of it.
-_AMONG: Final = {"hct_tbi": ("prior_hct", 0), "refractory": ("relapsed", 1)}
 _CYTOGENETIC_FLAGS: Final = ("kmt2ar", "ph", "hypodiploid")
 _AGE, _BURDEN, _DOSE, _FLU_AUC, _MONTHS = range(len(CONTINUOUS))
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A cohort made ready to draw from: solved tables, latent correlations and quantile functions."""
-
-    tables: dict[str, marginals.Table]
-    copula: Copula
-    ages: np.ndarray
-    burden_shares: np.ndarray
-    burden_edges: np.ndarray
-    dose: tuple[float, float]
-    flu_auc: tuple[float, float]
-    months: tuple[float, float]
-    weight_ages: np.ndarray
-    weights: tuple[np.ndarray, np.ndarray]
-    weight_spread: float
-
-
-class _Same:
-    """A cohort that equals only itself: the key of the cache of recipes."""
-
-    __slots__ = ("cohort",)
-
-    def __init__(self, cohort: Cohort) -> None:
-        self.cohort = cohort
-
-    def __hash__(self) -> int:
-        return id(self.cohort)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.cohort is self.cohort
-
-
-def prepare(cohort: Cohort, products: Sequence[str]) -> Recipe:
-    """Make a cohort ready to draw from; refuse one whose shares cannot be met.
-
-    Parameters
-    ----------
-    cohort
-        Validated settings.
-    products
-        Names of the product catalogue in code order.
-
-    Raises
-    ------
-    Problem
-        When a product is not in the catalogue, or shares and odds contradict each other.
-    """
-    return _recipe(_Same(cohort), tuple(products))
-
-
-@functools.lru_cache(maxsize=16)
-def _recipe(key: _Same, products: tuple[str, ...]) -> Recipe:
-    cohort = key.cohort
-    copula = Copula(np.array(cohort.correlation.matrix()))
-    shares = _shares(cohort.burden, tuple(cohort.burden.shares))
-    ages = np.array(cohort.age.points())
-    tables = [_table(cohort, name, products) for name in ORDER[2:]]
-    roots, mass = _roots(cohort.age, shares, float(copula.correlation[_AGE, _BURDEN]))
-    relapse = cohort.months_hct_to_relapse
-    location = np.log(relapse.early_months.value) - relapse.sigma.value * ndtri(relapse.early_share.value)
-    return Recipe(
-        tables={table.name: table for table in marginals.solve(tables, roots, mass)},
-        copula=copula,
-        ages=ages,
-        burden_shares=shares,
-        burden_edges=np.array(cohort.burden.edges()),
-        dose=(float(np.log(cohort.dose.median.value)), cohort.dose.sigma.value),
-        flu_auc=(float(np.log(cohort.flu_auc.median.value)), cohort.flu_auc.sigma.value),
-        months=(float(location), relapse.sigma.value),
-        weight_ages=np.array(cohort.weight.ages),
-        weights=(np.log(cohort.weight.male), np.log(cohort.weight.female)),
-        weight_spread=cohort.weight.sigma.value,
-    )
-
-
-def _shares(part: Table, categories: tuple[str, ...]) -> np.ndarray:
-    shares = np.array([part.share(name) if name in part.shares else 0.0 for name in categories])
-    return shares / shares.sum()
-
-
-def _table(cohort: Cohort, name: str, products: tuple[str, ...]) -> marginals.Table:
-    part: Flag | Table = getattr(cohort, name)
-    if isinstance(part, Flag):
-        shares = np.array([1.0 - part.share.value, part.share.value])
-        ratios = {condition: np.array([1.0, ratio]) for condition, ratio in part.odds.items()}
-    else:
-        categories = products if name == "product" else part.categories
-        _check_products(part, products if name == "product" else tuple(part.shares))
-        shares = _shares(part, categories)
-        ratios = {
-            condition: np.array([by_name.get(category, 1.0) for category in categories])
-            for condition, by_name in part.odds.items()
-        }
-    if name in _NEVER:
-        condition, category = _NEVER[name]
-        ratios[condition] = ratios.get(condition, np.ones(len(shares))) * (np.arange(len(shares)) != category)
-    among, otherwise = _AMONG.get(name, ("", 0))
-    return marginals.Table(name, shares, ratios, among, otherwise)
-
-
-def _check_products(part: Table, products: tuple[str, ...]) -> None:
-    for name in part.shares:
-        if name not in products:
-            raise Problem(f"cohort.product.shares.{name}: unknown product, {did_you_mean(name, products)}")
-
-
-def _roots(ages: Ages, burden_shares: np.ndarray, correlation: float) -> tuple[marginals.State, np.ndarray]:
-    """Joint distribution of age band and burden class under the copula."""
-    edges = [0.0, *(_share_below(edge, ages.points()) for edge in AGE_EDGES), 1.0]
-    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
-    until = ndtri(np.minimum(np.cumsum(burden_shares), 1.0))
-    mass = np.zeros((len(edges) - 1, len(burden_shares)))
-    for band, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
-        latent = ndtri(low + (high - low) * (nodes + 1.0) / 2.0)
-        below = ndtr((until[:, None] - correlation * latent) / np.sqrt(1.0 - correlation**2)) if high > low else 0.0
-        mass[band] = np.diff(below @ weights / 2.0 * (high - low), prepend=0.0) if high > low else 0.0
-    bands, classes = np.nonzero(mass > 0.0)
-    return {"age_band": bands, "burden_class": classes}, mass[bands, classes] / mass.sum()
-
-
-def _share_below(age: float, points: tuple[float, ...]) -> float:
-    """Share of patients younger than `age`."""
-    upper = int(np.searchsorted(points, age, side="left"))
-    if upper == 0:
-        return 0.0
-    if upper == len(points):
-        return 1.0
-    return (upper - 1 + (age - points[upper - 1]) / (points[upper] - points[upper - 1])) / (len(points) - 1)
-
-
 def patient_count(cohort: Cohort, given: np.ndarray | None) -> int:
-    """Number of patients of a run: the table's rows where there is one (unless it is resampled), else ``cohort.n``."""
+    """Count a run's patients: the table's rows where there is one (unless it is resampled), else ``cohort.n``."""
     return cohort.n if given is None or cohort.resample else len(given)
 
 
@@ -392,9 +255,7 @@ def _categories(
     return state
 
 
-def _given(
-    recipe: Recipe, name: str, state: marginals.State, own: np.ndarray, rows: np.ndarray
-) -> np.ndarray:
+def _given(recipe: Recipe, name: str, state: marginals.State, own: np.ndarray, rows: np.ndarray) -> np.ndarray:
     table, codes = recipe.tables[name], state[name]
     if (codes >= 0).all():
         return codes

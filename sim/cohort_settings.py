@@ -1,106 +1,44 @@
 """What may be said about a cohort: marginals, dependence and practice, one class per part of ``conf/cohort``.
 
-Scalars that a sensitivity analysis would vary are parameter lines; mixtures are tables of shares with one source. In a
-table one entry may be the word ``rest``: it takes what the others leave, so that a single share can be overridden.
+Scalars that a sensitivity analysis would vary are parameter lines; mixtures (`sim.shares`) are tables of shares with
+one source.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, PlainValidator, field_validator, model_validator
 
+from sim.attributes import (
+    BLINATUMOMAB,
+    BURDEN_CLASSES,
+    BURDEN_EDGES,
+    CONDITIONS,
+    CONTINUOUS,
+    CYTOGENETICS,
+    DONORS,
+    ORDER,
+    RELAPSES,
+    SITES,
+    TP53,
+)
 from sim.lines import Frozen, Group, Line, Number, Positive, Probability, Real, Status, Words
-from sim.problems import did_you_mean
+from sim.shares import Flag, Table
 
-#: How far shares may be from summing to 1.
-TOLERANCE: Final = 1e-6
 #: Patient numbers are 32-bit words of the random generator's counter.
 LARGEST: Final = 2**32
-REST: Final = "rest"
 
-#: Ages (years) that bound the age bands of conditional tables.
-AGE_EDGES: Final = (3.0, 4.0, 18.0)
-#: Percent marrow blasts that bound the burden classes above the assay's limit.
-BURDEN_EDGES: Final = (5.0, 25.0, 40.0)
-
-BURDEN_CLASSES: Final = ("none", "below_5", "from_5", "from_25", "above_40")
-CYTOGENETICS: Final = ("kmt2ar", "ph", "hypodiploid", "other")
-TP53: Final = ("none", "somatic", "germline")
-RELAPSES: Final = ("primary_refractory", "first", "second", "third")
-BLINATUMOMAB: Final = ("naive", "responder", "nonresponder")
-SITES: Final = ("marrow", "cns", "extramedullary", "isolated_cns", "testis")
-DONORS: Final = ("none", "sibling", "unrelated", "haploidentical")
-
-#: Attributes whose tables may depend on others, in the order in which they are drawn.
-ORDER: Final = (
-    "age_band",
-    "burden_class",
-    "female",
-    "down",
-    "instability",
-    "cytogenetics",
-    "tp53",
-    "relapses",
-    "prior_hct",
-    "hct_tbi",
-    "refractory",
-    "blinatumomab",
-    "inotuzumab",
-    "site",
-    "comorbidity",
-    "neuro_history",
-    "distance",
-    "poverty",
-    "uninsured",
-    "donor",
-    "product",
-    "wish",
-    "fit",
-)
-
-#: What a table's odds may depend on: name -> attribute and the codes that satisfy it.
-CONDITIONS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
-    "under_3": ("age_band", (0,)),
-    "under_4": ("age_band", (0, 1)),
-    "adult": ("age_band", (3,)),
-    "burden_none": ("burden_class", (0,)),
-    "burden_5": ("burden_class", (2, 3, 4)),
-    "burden_40": ("burden_class", (4,)),
-    "female": ("female", (1,)),
-    "down": ("down", (1,)),
-    "instability": ("instability", (1,)),
-    "kmt2ar": ("cytogenetics", (0,)),
-    "ph": ("cytogenetics", (1,)),
-    "hypodiploid": ("cytogenetics", (2,)),
-    "tp53": ("tp53", (1, 2)),
-    "germline_tp53": ("tp53", (2,)),
-    "primary_refractory": ("relapses", (0,)),
-    "relapsed": ("relapses", (1, 2, 3)),
-    "first_relapse": ("relapses", (1,)),
-    "later_relapse": ("relapses", (2, 3)),
-    "prior_hct": ("prior_hct", (1,)),
-    "refractory": ("refractory", (1,)),
-    "blinatumomab": ("blinatumomab", (1, 2)),
-    "blinatumomab_failed": ("blinatumomab", (2,)),
-    "cns": ("site", (1, 3)),
-    "comorbidity": ("comorbidity", (1,)),
-    "distance": ("distance", (1,)),
-    "poverty": ("poverty", (1,)),
-}
-
-Ratio = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | Literal["rest"]
-Age = Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)]
-Correlated = Annotated[float, Field(gt=-1.0, lt=1.0, allow_inf_nan=False)]
+Age = Annotated[float, Field(strict=True, ge=0.0, le=100.0, allow_inf_nan=False)]
+Correlated = Annotated[float, Field(strict=True, gt=-1.0, lt=1.0, allow_inf_nan=False)]
 
 
-def _not_a_switch(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number of patients, not true or false")
-    return value
+def _count(value: Any) -> int:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or not 1 <= value < LARGEST:
+        raise ValueError(f"must be a whole number of patients from 1 to {LARGEST - 1}")
+    return int(value)
 
 
 class Days(Positive):
@@ -138,78 +76,6 @@ class Level(Real):
 
     bounds = (-12.0, 0.0)
     units = frozenset({"log10"})
-
-
-def _check_conditions(odds: dict[str, Any]) -> None:
-    for name in odds:
-        if name not in CONDITIONS:
-            raise ValueError(f"odds: unknown condition {name!r}, {did_you_mean(name, CONDITIONS)}")
-
-
-class Flag(Frozen):
-    """A yes/no attribute: its share, and odds ratios of groups (the share over all patients stays as stated)."""
-
-    share: Probability
-    odds: dict[str, Ratio] = {}
-    odds_source: Words = "-"
-    odds_status: Status = "assumed"
-
-    @field_validator("odds")
-    @classmethod
-    def _known(cls, odds: dict[str, float]) -> dict[str, float]:
-        _check_conditions(odds)
-        return odds
-
-
-class Table(Frozen):
-    """A mixture: the share of each category, and odds ratios of groups by category."""
-
-    #: Permitted categories in code order; empty where any name may stand.
-    categories: ClassVar[tuple[str, ...]] = ()
-
-    shares: dict[str, Share]
-    source: Words
-    status: Status
-    odds: dict[str, dict[str, Ratio]] = {}
-    odds_source: Words = "-"
-    odds_status: Status = "assumed"
-
-    @field_validator("shares")
-    @classmethod
-    def _whole(cls, shares: dict[str, float | str]) -> dict[str, float | str]:
-        for name in shares:
-            if cls.categories and name not in cls.categories:
-                raise ValueError(f"unknown category {name!r}, {did_you_mean(name, cls.categories)}")
-        missing = [name for name in cls.categories if name not in shares]
-        if missing:
-            raise ValueError(f"no share for {', '.join(missing)}: every category needs one (0 is allowed)")
-        return dict(_filled(shares))
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        _check_conditions(self.odds)
-        for group, ratios in self.odds.items():
-            for name in ratios:
-                if name not in self.shares:
-                    raise ValueError(f"odds.{group}: unknown category {name!r}, {did_you_mean(name, self.shares)}")
-        return self
-
-    def share(self, category: str) -> float:
-        """Share of one category."""
-        return float(self.shares[category])
-
-
-def _filled(shares: dict[str, float | str]) -> Iterator[tuple[str, float]]:
-    rests = [name for name, value in shares.items() if value == REST]
-    total = math.fsum(float(value) for value in shares.values() if value != REST)
-    if len(rests) > 1:
-        raise ValueError(f"only one share may be {REST!r}, not {' and '.join(rests)}")
-    if total > 1.0 + TOLERANCE:
-        raise ValueError(f"shares sum to {total:g}: they must not exceed 1")
-    if not rests and total < 1.0 - TOLERANCE:
-        raise ValueError(f"shares sum to {total:g}: they must sum to 1 (one of them may be {REST!r})")
-    for name, value in shares.items():
-        yield name, max(0.0, 1.0 - total) if value == REST else float(value)
 
 
 class BurdenTable(Table):
@@ -306,8 +172,8 @@ class Weights(Frozen):
     """Median body weight (kg) at given ages by sex, log-linear between them, and a lognormal spread around it."""
 
     ages: list[Age]
-    male: list[Annotated[float, Field(ge=1.0, le=300.0)]]
-    female: list[Annotated[float, Field(ge=1.0, le=300.0)]]
+    male: list[Annotated[float, Field(strict=True, ge=1.0, le=300.0)]]
+    female: list[Annotated[float, Field(strict=True, ge=1.0, le=300.0)]]
     sigma: Spread
     source: Words
     status: Status
@@ -406,10 +272,6 @@ class Correlation(Frozen):
         ]
 
 
-#: Attributes joined by the copula, in the order in which they are drawn.
-CONTINUOUS: Final = ("age", "burden", "dose", "flu_auc", "months")
-
-
 def _positive_definite(matrix: list[list[Number]]) -> bool:
     rows: list[list[float]] = []
     for i, row in enumerate(matrix):
@@ -429,9 +291,9 @@ class Cohort(Frozen):
 
     label: Words
     description: str = ""
-    n: Annotated[int, BeforeValidator(_not_a_switch), Field(ge=1, lt=LARGEST)]
+    n: Annotated[int, PlainValidator(_count)]
     patients: str | None = None
-    resample: bool = False
+    resample: Annotated[bool, Field(strict=True)] = False
 
     age: Ages
     female: Flag
@@ -482,7 +344,7 @@ class Cohort(Frozen):
         return self
 
     def kernel_values(self) -> dict[str, float]:
-        """The cohort's numbers that the pathway reads, in the kernel's units, by their names there."""
+        """Give the cohort's numbers that the pathway reads, by their names there and in the kernel's units."""
         practice = self.practice
         return {
             "wait_median": self.wait.median.kernel,

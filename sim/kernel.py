@@ -54,7 +54,7 @@ def use_compile_cache() -> None:
     import numba
 
     root = pathlib.Path(os.environ.get("CARTWIN_CACHE", pathlib.Path.home() / ".cache" / "cartwin"))
-    numba.config.CACHE_DIR = str(root / kernel_hash())
+    numba.config.CACHE_DIR = str(root / kernel_hash())  # type: ignore[attr-defined]
 
 
 def scalar(function: _Callable) -> _Callable:
@@ -63,7 +63,8 @@ def scalar(function: _Callable) -> _Callable:
         return function
     import numba
 
-    return numba.njit(nogil=True, error_model="numpy", cache=False)(function)
+    use_compile_cache()
+    return _one_version(numba.njit(nogil=True, error_model="numpy", cache=True)(function))
 
 
 def compiled(
@@ -117,8 +118,21 @@ def _clone(
         options["cache"] = True
     else:
         options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    memo[function] = numba.njit(**options)(clone)
+    memo[function] = _one_version(numba.njit(**options)(clone))
     return memo[function]
+
+
+def _one_version(dispatcher: Any) -> Any:
+    """Compile one version for all integers: Numba would make one for every constant passed (90 of `uniform` alone)."""
+    from numba.core import types as numba_types
+
+    resolve = dispatcher.get_call_template
+
+    def get_call_template(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        return resolve(tuple(numba_types.unliteral(arg) for arg in args), kws)
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -128,7 +142,7 @@ def _names(code: types.CodeType) -> set[str]:
 def describe(record: type) -> dict[str, tuple[str, str]]:
     """Give the unit and the meaning of each field of a record class (from its annotations)."""
     hints = get_type_hints(record, include_extras=True)
-    return {name: tuple(getattr(hint, "__metadata__", ("", "")))[:2] for name, hint in hints.items()}  # type: ignore[misc]
+    return {name: tuple(getattr(hint, "__metadata__", ("", "")))[:2] for name, hint in hints.items()}
 
 
 def record_dtype(record: type) -> np.dtype:

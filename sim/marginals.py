@@ -1,21 +1,22 @@
 r"""Conditional tables whose marginals hold: categories that depend on others, yet occur as often as stated.
 
-An attribute with shares :math:`s_k` and odds ratios :math:`r_{ck}` of groups :math:`c` has, in group :math:`c`,
-probabilities :math:`a_k r_{ck} / \sum_j a_j r_{cj}`. The weights :math:`a` are solved so that the average over groups
-is :math:`s`: groups differ by the stated odds ratios, and the shares over all patients are exactly those stated.
+An attribute with shares :math:`s_k` and odds ratios :math:`r_{ck}` of conditions :math:`c` has, in a group that meets
+the conditions :math:`C`, probabilities proportional to :math:`a_k \prod_{c \in C} r_{ck}`. The weights :math:`a` are
+solved so that the average over all groups is :math:`s`: groups differ by the stated odds ratios, and the shares over
+all patients are exactly those stated.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from sim.cohort_settings import CONDITIONS, ORDER
+from sim.attributes import CONDITIONS, ORDER
 from sim.problems import Problem
 
-#: Codes of one variable per patient (or per cell of a joint distribution); -1: not known.
+#: Codes of attributes by name, one per patient (or per cell of a joint distribution); -1: not known.
 State = dict[str, np.ndarray]
 ACCURACY: Final = 1e-10
 ROUNDS: Final = 20_000
@@ -23,22 +24,23 @@ ROUNDS: Final = 20_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One attribute's table, ready to draw from.
+    """One attribute's table.
 
     Attributes
     ----------
     name
         Attribute.
     shares
-        Shares over all patients of `among`, shape (categories,).
+        Shares over all patients (of `among`), shape (categories,).
     ratios
-        Condition name -> odds ratios, shape (categories,).
+        Condition -> odds ratios, each of shape (categories,). A group is a set of conditions met: bit i of its number
+        is the i-th condition, and the highest bit is set outside of `among`.
     among
         Condition outside of which the attribute is always `otherwise`; "" for none.
     otherwise
         Code outside of `among`.
-    weights
-        Solved weights, shape (categories,).
+    chances
+        Probabilities by group, shape (groups, categories); see `solve`.
     """
 
     name: str
@@ -46,28 +48,25 @@ class Table:
     ratios: dict[str, np.ndarray] = field(default_factory=dict)
     among: str = ""
     otherwise: int = 0
-    weights: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    chances: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def parents(self) -> set[str]:
         """Name the attributes this one depends on."""
         conditions = [*self.ratios, self.among] if self.among else [*self.ratios]
         return {CONDITIONS[condition][0] for condition in conditions}
 
-    def probabilities(self, state: State, rows: int) -> np.ndarray:
-        """Give each row's probabilities of the categories, given what is known; shape (rows, categories)."""
-        chances = _normalised(self.weights * self.odds(state, rows))
+    def groups(self, state: State, rows: int) -> np.ndarray:
+        """Tell the group of each row; shape (rows,)."""
+        numbers = np.zeros(rows, dtype=np.int64)
+        for bit, condition in enumerate(self.ratios):
+            numbers |= holds(condition, state).astype(np.int64) << bit
         if self.among:
-            outside = ~holds(self.among, state)
-            chances[outside] = 0.0
-            chances[outside, self.otherwise] = 1.0
-        return chances
+            numbers |= (~holds(self.among, state)).astype(np.int64) << len(self.ratios)
+        return numbers
 
-    def odds(self, state: State, rows: int) -> np.ndarray:
-        """Multiply the odds ratios of the groups each row belongs to; shape (rows, categories)."""
-        product = np.ones((rows, len(self.shares)))
-        for condition, ratios in self.ratios.items():
-            product *= np.where(holds(condition, state)[:, None], ratios, 1.0)
-        return product
+    def probabilities(self, state: State, rows: int) -> np.ndarray:
+        """Give each row's probabilities of the categories; shape (rows, categories)."""
+        return self.chances[self.groups(state, rows)]
 
 
 def holds(condition: str, state: State) -> np.ndarray:
@@ -79,13 +78,8 @@ def holds(condition: str, state: State) -> np.ndarray:
     return met
 
 
-def _normalised(chances: np.ndarray) -> np.ndarray:
-    total = chances.sum(axis=1, keepdims=True)
-    return np.divide(chances, total, out=np.zeros_like(chances), where=total > 0.0)
-
-
-def solve(tables: list[Table], roots: State, mass: np.ndarray) -> list[Table]:
-    """Solve the weights of all tables, in order.
+def solve(tables: list[Table], roots: State, mass: np.ndarray) -> dict[str, Table]:
+    """Solve the probabilities of all tables.
 
     Parameters
     ----------
@@ -104,10 +98,9 @@ def solve(tables: list[Table], roots: State, mass: np.ndarray) -> list[Table]:
     solved: dict[str, Table] = {}
     for table in tables:
         state, weight = _joint(table.parents(), solved, roots, mass)
-        solved[table.name] = Table(
-            table.name, table.shares, table.ratios, table.among, table.otherwise, _weights(table, state, weight)
-        )
-    return list(solved.values())
+        occupied = np.bincount(table.groups(state, len(weight)), weight, minlength=1 << len(table.ratios))
+        solved[table.name] = replace(table, chances=_chances(table, occupied))
+    return solved
 
 
 def _joint(names: set[str], solved: dict[str, Table], roots: State, mass: np.ndarray) -> tuple[State, np.ndarray]:
@@ -125,45 +118,57 @@ def _joint(names: set[str], solved: dict[str, Table], roots: State, mass: np.nda
     return state, weight
 
 
-def _weights(table: Table, state: State, mass: np.ndarray) -> np.ndarray:
-    if not table.ratios:
-        return table.shares
-    if table.among:
-        inside = holds(table.among, state)
-        if not mass[inside].sum() > 0.0:
-            return table.shares
-        state, mass = {key: value[inside] for key, value in state.items()}, mass[inside]
-    odds, groups = np.unique(table.odds(state, len(mass)), axis=0, return_inverse=True)
-    mass = np.bincount(groups.ravel(), mass) / mass.sum()
-    weights = table.shares.copy()
+def _chances(table: Table, occupied: np.ndarray) -> np.ndarray:
+    """Probabilities by group, given how much of the population each group holds."""
+    count, categories = 1 << len(table.ratios), len(table.shares)
+    odds = np.ones((count, categories))
+    for bit, ratios in enumerate(table.ratios.values()):
+        odds[(np.arange(count) >> bit) & 1 == 1] *= ratios
+    inside = occupied[:count]
+    weights = table.shares
+    if table.ratios and inside.sum() > 0.0:
+        weights = _weights(table, odds, inside / inside.sum())
+    chances = _normalised(weights * odds)
+    if not table.among:
+        return chances
+    outside = np.zeros((count, categories))
+    outside[:, table.otherwise] = 1.0
+    return np.concatenate([chances, outside])
+
+
+def _weights(table: Table, odds: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Scale the weights in turn until the average over groups is as stated."""
+    odds, mass = odds[mass > 0.0], mass[mass > 0.0]
+    weights = reached = table.shares
     for _ in range(ROUNDS):
         reached = mass @ _normalised(weights * odds)
         if np.abs(reached - table.shares).max() < ACCURACY:
             return weights
         weights = weights * np.divide(table.shares, reached, out=np.zeros_like(weights), where=reached > 0.0)
-        weights /= weights.sum()
-    raise Problem(_impossible(table, reached))
-
-
-def _impossible(table: Table, reached: np.ndarray) -> str:
+        weights = weights / weights.sum()
     worst = int(np.abs(reached - table.shares).argmax())
-    return (
-        f"cohort.{table.name}: a share of {table.shares[worst]:g} (category {worst}) cannot be met with these odds, "
-        f"{reached[worst]:.3g} comes nearest: change the share or cohort.{table.name}.odds"
+    raise Problem(
+        f"cohort.{table.name}: a share of {table.shares[worst]:g} (code {worst}) cannot be met, "
+        f"{reached[worst]:.3g} is the nearest possible: change the share, cohort.{table.name}.odds, or the shares of "
+        f"{', '.join(sorted(table.parents()))}"
     )
 
 
-def choose(chances: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """Draw one category per row by inverse transform; shape (rows,)."""
-    steps = np.cumsum(chances, axis=1)[:, :-1]
-    return (uniforms[:, None] >= steps).sum(axis=1)
+def _normalised(chances: np.ndarray) -> np.ndarray:
+    total = chances.sum(axis=1, keepdims=True)
+    return np.divide(chances, total, out=np.zeros_like(chances), where=total > 0.0)
 
 
 def draw(table: Table, state: State, uniforms: np.ndarray) -> np.ndarray:
     """Draw an attribute for all rows given what is known before it; shape (rows,)."""
-    if not table.ratios and not table.among:
-        return np.searchsorted(np.cumsum(table.shares)[:-1], uniforms, side="right")
-    return choose(table.probabilities(state, len(uniforms)), uniforms)
+    steps = np.cumsum(table.chances, axis=1)[:, :-1]
+    if len(steps) == 1:
+        return np.searchsorted(steps[0], uniforms, side="right")
+    groups = table.groups(state, len(uniforms))
+    codes = np.zeros(len(uniforms), dtype=np.int64)
+    for step in steps.T:
+        codes += uniforms >= step[groups]
+    return codes
 
 
 def draw_given(
@@ -184,15 +189,15 @@ def draw_given(
     children
         Tables that depend on this attribute, each with the codes given for it (-1: not given).
     """
-    rows = len(uniforms)
-    chances = table.probabilities(state, rows) * allowed
+    chances = table.probabilities(state, len(uniforms)) * allowed
     impossible = chances.sum(axis=1) <= 0.0
     chances[impossible] = allowed[impossible]
     for child, codes in children:
         informed = chances * _likelihood(table, child, codes, state)
         possible = informed.sum(axis=1) > 0.0
         chances[possible] = informed[possible]
-    return choose(_normalised(chances), uniforms)
+    steps = np.cumsum(_normalised(chances), axis=1)[:, :-1]
+    return (uniforms[:, None] >= steps).sum(axis=1)
 
 
 def _likelihood(table: Table, child: Table, codes: np.ndarray, state: State) -> np.ndarray:

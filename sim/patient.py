@@ -21,11 +21,11 @@ Flag = int
 
 
 def _floats(length: int, value: float) -> list[float]:
-    return field(default_factory=lambda: [value] * length)  # type: ignore[return-value]
+    return field(default_factory=lambda: [value] * length)
 
 
 def _ints(length: int, value: int) -> list[int]:
-    return field(default_factory=lambda: [value] * length)  # type: ignore[return-value]
+    return field(default_factory=lambda: [value] * length)
 
 
 @dataclass(slots=True)
@@ -199,7 +199,9 @@ class Patient(Attributes):
     t_mrd: Annotated[Days, "days", "first positive MRD sample in remission"] = INF
     t_aplasia_lost: Annotated[Days, "days", "first end of aplasia (latent)"] = INF
     t_aplasia_lost_seen: Annotated[Days, "days", "first visit that showed it"] = INF
-    t_therapy: Annotated[Days, "days", "first further therapy in remission (HCT, reinfusion, maintenance, TKI, other)"] = INF
+    t_therapy: Annotated[
+        Days, "days", "first further therapy in remission (HCT, reinfusion, maintenance, TKI, other)"
+    ] = INF
     t_hct: Annotated[Days, "days", "transplant in first CAR T remission"] = INF
     t_salvage_hct: Annotated[Days, "days", "first transplant after salvage"] = INF
     t_reinfusion: Annotated[Days, "days", "first reinfusion"] = INF

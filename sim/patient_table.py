@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.cohort_settings import BLINATUMOMAB, BURDEN_CLASSES, BURDEN_EDGES, DONORS, RELAPSES, SITES, TP53
+from sim.attributes import BLINATUMOMAB, BURDEN_CLASSES, BURDEN_EDGES, DONORS, RELAPSES, SITES, TP53
 from sim.patient import attribute_names
 from sim.problems import Problem, did_you_mean, joined
 
@@ -74,8 +74,10 @@ _RULES: Final = (
     _Rule("hct_tbi", lambda row: row["prior_hct"] == 0 and row["hct_tbi"] == 1, "must not be 1 where prior_hct is 0"),
     _Rule(
         "relapses",
-        lambda row: row["relapses"] == 0
-        and (row["prior_hct"] == 1 or row["hct_tbi"] == 1 or math.isfinite(row["months_hct_to_relapse"])),
+        lambda row: (
+            row["relapses"] == 0
+            and (row["prior_hct"] == 1 or row["hct_tbi"] == 1 or math.isfinite(row["months_hct_to_relapse"]))
+        ),
         "must be at least 1 after a prior HCT",
     ),
     _Rule(
@@ -85,15 +87,20 @@ _RULES: Final = (
     ),
     _Rule(
         "burden_class",
-        lambda row: not math.isnan(row["burden"])
-        and not math.isnan(row["burden_class"])
-        and max(0, int(row["burden_class"]) - 1) != _lowest_class(row),
+        lambda row: (
+            not math.isnan(row["burden"])
+            and not math.isnan(row["burden_class"])
+            and max(0, int(row["burden_class"]) - 1) != _lowest_class(row)
+        ),
         "must be the class of the blasts given in the same row",
     ),
+    _Rule(BLASTS, lambda row: row[BLASTS] == 0 and row["burden_class"] != 0, "must not be 0 where burden_class is not"),
     _Rule(
         "site",
-        lambda row: row["site"] == SITES.index("isolated_cns")
-        and (row["burden_class"] >= 2 or row["burden"] >= math.log10(BURDEN_EDGES[0] / 100.0)),
+        lambda row: (
+            row["site"] == SITES.index("isolated_cns")
+            and (row["burden_class"] >= 2 or row["burden"] >= math.log10(BURDEN_EDGES[0] / 100.0))
+        ),
         f"isolated_cns must go with less than {BURDEN_EDGES[0]:g} % marrow blasts",
     ),
 )
@@ -173,7 +180,7 @@ def _check_columns(source: Path, columns: list[str]) -> None:
 
 
 def _parse(columns: list[str], cells: list[str], products: tuple[str, ...]) -> tuple[_Row, list[str]]:
-    values = {name: math.nan for name in [*attribute_names(), BLASTS]}
+    values = dict.fromkeys([*attribute_names(), BLASTS], math.nan)
     if len(cells) != len(columns):
         return values, [f"has {len(cells)} cells where the header has {len(columns)}: they must match"]
     problems = []
@@ -184,7 +191,7 @@ def _parse(columns: list[str], cells: list[str], products: tuple[str, ...]) -> t
             values[column] = _value(column, cell, products)
         except ValueError as error:
             problems.append(f"column {column}: {cell!r} {error}")
-    values |= _from_blasts(values[BLASTS])
+    values |= _from_blasts(values)
     if not problems:
         problems.extend(_broken(values, dict(zip(columns, cells, strict=True))))
         values |= _implied(values)
@@ -222,10 +229,13 @@ def _number(column: str, cell: str) -> float:
     return value
 
 
-def _from_blasts(percent: float) -> _Row:
+def _from_blasts(values: _Row) -> _Row:
+    percent = values[BLASTS]
     if math.isnan(percent):
         return {}
-    return {"burden": math.log10(percent / 100.0)} if percent > 0.0 else {"burden_class": 0.0}
+    if percent > 0.0:
+        return {"burden": max(_RANGES["burden"][0], math.log10(percent / 100.0))}
+    return {"burden_class": 0.0} if math.isnan(values["burden_class"]) else {}
 
 
 def _broken(values: _Row, cells: dict[str, str]) -> Iterator[str]:

@@ -42,8 +42,8 @@ def begin_neutropenia(p: Any, q: Any) -> None:
     if uniform(p.seed, p.number, _NEUTROPENIA_CLASS, 0) < chance:
         p.neutropenia_days = q.neutropenia_long * math.exp(q.neutropenia_long_spread * z)
     else:
-        p.neutropenia_days = (
-            q.neutropenia * math.exp(q.neutropenia_spread * z + q.neutropenia_burden * centred_burden(p))
+        p.neutropenia_days = q.neutropenia * math.exp(
+            q.neutropenia_spread * z + q.neutropenia_burden * centred_burden(p)
         )
     p.neutropenic = 1
     p.neutropenia_start = p.t

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sim import decisions as _d
 from sim import journal as _j
-from sim.biology.leukaemia import OVERT, seed_positive_clone
 from sim.biology.escape import seed_negative_clone
+from sim.biology.leukaemia import OVERT, seed_positive_clone
 from sim.biology.persistence import draw_expansion
 from sim.clinic.course import OF_WAITING, die, enter_phase, retime_mortality, stay_in_ward
 from sim.clinic.events import (

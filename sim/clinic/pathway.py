@@ -11,11 +11,10 @@ from typing import Any, Final
 from sim import decisions as _d
 from sim import journal as _j
 from sim.biology.escape import seed_sanctuary
-from sim.biology.leukaemia import OVERT, advance_clones, logistic, centred_burden
+from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, logistic
 from sim.biology.persistence import draw_aplasia, end_aplasia
 from sim.clinic import events as _e
 from sim.clinic.course import (
-    HCT_BIT,
     OF_BACKGROUND,
     OF_LEUKAEMIA,
     OF_TOXICITY,
@@ -65,7 +64,6 @@ from sim.clinic.manufacturing import (
 from sim.clinic.monitoring import (
     FLOW,
     HEMATOGONES,
-    NGS,
     QPCR,
     b_cells_back,
     find_clonotype,
@@ -81,7 +79,6 @@ from sim.clinic.policy import (
     MIXED_CHIMERISM,
     MRD_POSITIVE,
     REINFUSE,
-    RELAPSE,
     REMISSION,
     SCHEDULED,
     SEQUENTIAL,
@@ -127,7 +124,7 @@ from sim.clinic.transplant import (
     postpone_or_cancel,
     transplant,
 )
-from sim.clock import open_budgets, renew_budget, set_rate
+from sim.clock import GRANT, open_budgets, renew_budget, set_rate
 from sim.draws import uniform
 from sim.journal import note
 from sim.kernel import INF
@@ -178,7 +175,7 @@ _MAINTENANCE_STOP: Final = _e.MAINTENANCE_STOP
 _SALVAGE_RESPONSE: Final = _e.SALVAGE_RESPONSE
 _LEUKAEMIA_DEATH: Final = _e.LEUKAEMIA_DEATH
 _SMR_STEP: Final = _e.SMR_STEP
-_GRANT: Final = _e.GRANT
+_GRANT: Final = GRANT
 _POOL_APHERESIS: Final = _e.POOL_APHERESIS
 _POOL_MANUFACTURING: Final = _e.POOL_MANUFACTURING
 _POOL_WARD: Final = _e.POOL_WARD

@@ -115,5 +115,3 @@ def give_sequential_car(p: Any, q: Any, j: Any) -> None:
     note(p, j, _NOTE_INFUSION, p.t, p.t, 400)
     reduce_clones(p, q, max(0.0, q.sequential_kill + q.kill_sd * normal(p.seed, p.number, _KILL_DEPTH, 1)))
     retime_leukaemia(p, q)
-
-

@@ -202,5 +202,3 @@ def palliate(p: Any, q: Any, j: Any, nth: int) -> None:
     enter_phase(p, j, _PHASE_PALLIATIVE)
     mean = q.palliative_median / math.log(2.0)
     p.next[LEUKAEMIA_DEATH] = p.t + mean * exponential(p.seed, p.number, _DEATH, nth)
-
-

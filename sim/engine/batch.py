@@ -84,7 +84,7 @@ def compile_pathway(pathway: Pathway, checked: bool = False) -> Callable[..., No
     own = pathway.name == _OWN_PATHWAY and not checked
     if own and jit_enabled():
         use_compile_cache()
-    swap = {begin: pathway.begin, handle: pathway.handle, finish: pathway.finish, note: note_compiled}
+    swap: dict[Any, Any] = {begin: pathway.begin, handle: pathway.handle, finish: pathway.finish, note: note_compiled}
     return compiled(live_all, swap, cache=own, checked=checked)
 
 
@@ -137,7 +137,13 @@ def run_batch(
         if jit_enabled():
             run(lives, parameters, (rows, cursor), first_row, horizon)
         else:
-            run(lives.view(np.recarray), parameters.view(np.recarray), (rows.view(np.recarray), cursor), first_row, horizon)
+            run(
+                lives.view(np.recarray),
+                parameters.view(np.recarray),
+                (rows.view(np.recarray), cursor),
+                first_row,
+                horizon,
+            )
         if cursor[0] <= room or not journal:
             break
         room = int(cursor[0])

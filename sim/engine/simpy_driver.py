@@ -58,7 +58,7 @@ class _Pool:
         if self.closed:
             return
         if request.triggered:
-            self.resource.release(request)  # type: ignore[union-attr]
+            self.resource.release(request)  # type: ignore[union-attr, arg-type]
         else:
             request.cancel()  # type: ignore[attr-defined]
 

@@ -1,0 +1,322 @@
+"""The settings of a run: everything that was composed from ``conf/`` and the command line, checked once, then frozen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from sim.cohort_settings import Cohort
+from sim.complaints import complaints
+from sim.lines import Frozen, Line, walk
+from sim.parameters import Biology, Clinic, Product
+from sim.policies import FollowUp, Policy, compile_rules
+from sim.problems import Problem, did_you_mean, joined
+
+#: Seeds are one 32-bit word of the random generator.
+LARGEST_SEED: Final = 2**32 - 1
+#: Settings that change neither a patient's life nor what is counted: left out of `Settings.canonical`.
+WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "reference")
+
+Places = Annotated[int, Field(strict=True, ge=0)] | None
+
+
+def _on_off(value: Any) -> Any:
+    """Undo YAML's reading of ``on`` and ``off`` as booleans."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _path(value: Any) -> Any:
+    """Let a folder be named by digits."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Path = Annotated[str | None, BeforeValidator(_path)]
+
+
+class Pools(Frozen):
+    """Places that patients share; null: as many as are needed.
+
+    Attributes
+    ----------
+    apheresis, manufacturing, ward, icu, hct
+        Apheresis machines, manufacturing slots, CAR T ward beds, intensive-care beds, transplant rooms.
+    """
+
+    apheresis: Places
+    manufacturing: Places
+    ward: Places
+    icu: Places
+    hct: Places
+
+
+class Arrivals(Frozen):
+    """How patients come to a hospital with finite places: so many per year, at random."""
+
+    per_year: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None
+
+
+class Hospital(Frozen):
+    """The hospital: shared places and arrivals."""
+
+    pools: Pools
+    arrivals: Arrivals
+
+    @property
+    def finite(self) -> bool:
+        """Whether any pool is limited."""
+        return any(places is not None for places in self.pools.model_dump().values())
+
+
+class Products(Frozen):
+    """The product catalogue, and the product forced upon everybody (null: as the cohort mixes them)."""
+
+    forced: str | None
+    catalogue: Annotated[dict[str, Product], Field(min_length=1)]
+
+
+class LifeTable(Frozen):
+    """Which life table gives background mortality."""
+
+    country: str
+    year: Annotated[str, BeforeValidator(_path)]
+
+
+class Settings(Frozen):
+    """Everything a run needs to know.
+
+    Attributes
+    ----------
+    experiment
+        What is done with it (`sim.experiments`).
+    seed
+        Seed of the run.
+    engine
+        ``simpy``: the engine of reference; ``batch``: compiled, unlimited places only.
+    out, run
+        Folder to write to (null: named by the settings); folder of an earlier run to build on.
+    origin
+        From where results count: referral, infusion, or remission at the response assessment.
+    horizon_years
+        End of follow-up after referral; null: lifetime.
+    reference
+        Policy that the others are compared with; null: ``watch`` where it is listed, else the first.
+    journal
+        ``auto``: written while lives are few.
+    threads
+        Threads of the batch engine; 0: one per core.
+    patient
+        Patient number of a replay.
+    """
+
+    experiment: str
+    seed: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
+    engine: Literal["simpy", "batch"]
+    out: Path
+    run: Path
+    origin: Literal["referral", "infusion", "remission"]
+    horizon_years: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None
+    reference: str | None
+    quiet: Annotated[bool, Field(strict=True)]
+    journal: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)]
+    threads: Annotated[int, Field(strict=True, ge=0)]
+    patient: Annotated[int, Field(strict=True, ge=0, lt=2**32)] | None
+    life_table: LifeTable
+    cohort: Cohort
+    product: Products
+    biology: Biology
+    clinic: Clinic
+    hospital: Hospital
+    follow_up: FollowUp
+    policy: Annotated[dict[str, Policy], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shared_follow_up(cls, data: Any) -> Any:
+        """Let policies leave out what they share with all others."""
+        if not isinstance(data, dict) or not isinstance(data.get("policy"), dict):
+            return data
+        shared = data.get("follow_up")
+        if not isinstance(shared, dict):
+            return data
+        shared = {name: shared[name] for name in FollowUp.model_fields if name in shared}
+        policies = {name: {**shared, **rest} if isinstance(rest, dict) else rest for name, rest in data["policy"].items()}
+        return {**data, "policy": policies}
+
+    @field_validator("experiment")
+    @classmethod
+    def _experiment_known(cls, name: str) -> str:
+        from sim.experiments import EXPERIMENTS
+
+        if name not in EXPERIMENTS:
+            raise ValueError(f"unknown experiment {name!r}: {did_you_mean(name, EXPERIMENTS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        found = list(_contradictions(self))
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+    @property
+    def reference_policy(self) -> str:
+        """The policy that the others are compared with."""
+        return self.reference or ("watch" if "watch" in self.policy else next(iter(self.policy)))
+
+    def lines(self) -> Iterator[tuple[str, Line]]:
+        """Walk through every parameter line.
+
+        Yields
+        ------
+        tuple of str and Line
+            Dotted key (``clinic.transplant.trm``) and line.
+        """
+        yield from walk(self)
+
+    def with_value(self, key: str, value: float) -> Settings:
+        """Copy the settings with another value of one parameter line.
+
+        Parameters
+        ----------
+        key
+            Dotted key of the line, with or without ``.value``.
+        value
+            In the line's own unit; it may lie outside low..high but not outside what is possible.
+
+        Raises
+        ------
+        Problem
+            When there is no such line, or the value is impossible.
+        """
+        return self.with_values({key: value})
+
+    def with_values(self, values: dict[str, float]) -> Settings:
+        """Copy the settings with other values of several parameter lines (see `with_value`)."""
+        copy = self
+        for key, value in values.items():
+            line = _line(self, key)
+            copy = _replaced(copy, key.removesuffix(".value").split("."), _moved(line, key, value))
+        return copy
+
+    def for_policy(self, name: str) -> Settings:
+        """Copy the settings with what a policy sets for itself in place.
+
+        Raises
+        ------
+        Problem
+            When the policy is not listed.
+        """
+        if name not in self.policy:
+            raise Problem(f"policy {name!r} is not listed: {did_you_mean(name, self.policy)}")
+        return self.with_values(self.policy[name].set)
+
+    def canonical(self) -> str:
+        """Write the settings as JSON with sorted keys: equal text, equal lives.
+
+        Left out: folder, threads and verbosity (`WITHOUT_EFFECT`), and the number of patients.
+        """
+        data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
+        data["cohort"].pop("n", None)
+        data["reference"] = self.reference_policy
+        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def load(data: dict[str, Any]) -> Settings:
+    """Check a plain dictionary and freeze it.
+
+    Parameters
+    ----------
+    data
+        The composed configuration.
+
+    Raises
+    ------
+    Problem
+        All that is wrong with it, each with its dotted key, in one message.
+    """
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise Problem(joined(complaints(error, Settings, data))) from None
+
+
+def _line(settings: Settings, key: str) -> Line:
+    node: Any = settings
+    for name in key.removesuffix(".value").split("."):
+        node = node.get(name) if isinstance(node, dict) else getattr(node, name, None)
+    if not isinstance(node, Line):
+        known = [name for name, _ in settings.lines()]
+        raise Problem(f"{key}: no such parameter line, {did_you_mean(key.removesuffix('.value'), known)}")
+    return node
+
+
+def _moved(line: Line, key: str, value: float) -> Line:
+    try:
+        return line.at(float(value))
+    except ValidationError as error:
+        rules = "; ".join(part["msg"].removeprefix("Value error, ") for part in error.errors())
+        raise Problem(f"{key}: {value:g} {rules}") from None
+
+
+def _replaced(node: Any, path: list[str], line: Line) -> Any:
+    if not path:
+        return line
+    name, *rest = path
+    if isinstance(node, dict):
+        return {**node, name: _replaced(node[name], rest, line)}
+    assert isinstance(node, BaseModel)
+    return node.model_copy(update={name: _replaced(getattr(node, name), rest, line)})
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Name what does not go together."""
+    yield from _engine_contradictions(settings)
+    yield from _policy_contradictions(settings)
+    products = settings.product.catalogue
+    if settings.product.forced is not None and settings.product.forced not in products:
+        yield f"product.forced: unknown product {settings.product.forced!r}, {did_you_mean(settings.product.forced, products)}"
+    for name in settings.cohort.product.shares:
+        if name not in products:
+            yield f"cohort.product.shares.{name}: unknown product {name!r}, {did_you_mean(name, products)}"
+
+
+def _engine_contradictions(settings: Settings) -> Iterator[str]:
+    if not settings.hospital.finite:
+        return
+    if settings.engine == "batch":
+        limited = [f"{name}={n}" for name, n in settings.hospital.pools.model_dump().items() if n is not None]
+        yield (
+            f"engine=batch grants every place at once and cannot run a finite hospital ({', '.join(limited)}): "
+            "set engine=simpy, or hospital=unlimited"
+        )
+    if settings.hospital.arrivals.per_year is None:
+        yield "hospital.arrivals.per_year: a finite hospital needs arrivals, for example hospital.arrivals.per_year=40"
+
+
+def _policy_contradictions(settings: Settings) -> Iterator[str]:
+    listed = ",".join(settings.policy)
+    if settings.reference is not None and settings.reference not in settings.policy:
+        yield f"reference: policy {settings.reference!r} is not listed in policy=[{listed}]"
+    without = [name for name, policy in settings.policy.items() if not policy.car]
+    if without and settings.origin != "referral":
+        yield (
+            f"policy {without[0]!r} gives no CAR T, so it can be compared from referral only: "
+            f"set origin=referral (now origin={settings.origin}), or leave it out of policy=[{listed}]"
+        )
+    keys = {key: line for key, line in walk({"biology": settings.biology, "clinic": settings.clinic})}
+    for name, policy in settings.policy.items():
+        for key, value in policy.set.items():
+            if key not in keys:
+                yield f"policy.{name}.set: unknown parameter line {key!r}, {did_you_mean(key, keys)}"
+                continue
+            try:
+                _moved(keys[key], f"policy.{name}.set.{key}", value)
+            except Problem as problem:
+                yield str(problem)
+        try:
+            compile_rules(policy, list(settings.product.catalogue))
+        except Problem as problem:
+            yield f"policy.{name}: {problem}"
