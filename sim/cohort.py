@@ -185,6 +185,7 @@ def _burden(
     codes = np.searchsorted(until[:-1], level, side="right")
     if rows is not None:
         given = _given_class(recipe, rows)
+        codes = np.where(rows["site"] == _ISOLATED_CNS, np.minimum(codes, 1), codes)
         codes = np.where(given >= 0, given, codes)
     share = recipe.burden_shares[codes]
     within = np.divide(level - (until - recipe.burden_shares)[codes], share, out=own.copy(), where=share > 0.0)
@@ -266,8 +267,10 @@ def _given(recipe: Recipe, name: str, state: marginals.State, own: np.ndarray, r
 
 
 def _allowed(table: marginals.Table, rows: np.ndarray) -> np.ndarray:
-    """Categories left open: a cytogenetic group denied by its own column is not drawn."""
+    """Categories left open by other cells, whatever their chances."""
     allowed = np.ones((len(rows), len(table.shares)))
+    if table.name == "relapses":
+        allowed[(rows["prior_hct"] == 1) | (rows["refractory"] == 0), 0] = 0.0
     if table.name == "cytogenetics":
         for code, name in enumerate(_CYTOGENETIC_FLAGS):
             allowed[rows[name] == 0, code] = 0.0

@@ -7,9 +7,15 @@ drawn after the other from its normal distribution given those known so far, so 
 from __future__ import annotations
 
 import functools
+from typing import Final
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+
+#: What is known of a latent normal: its value, nothing, or bounds.
+KNOWN: Final = 0
+OPEN: Final = 1
+WITHIN: Final = 2
 
 
 class Copula:
@@ -46,8 +52,8 @@ class Copula:
         uniforms
             One number for each, of which only those to be drawn are used; shape (variables, rows).
         limits
-            Variable -> latent lower and upper bounds, each of shape (rows,), for variables known only to lie within a
-            range. Such a range informs the variables drawn after it.
+            Variable -> latent lower and upper bounds, each of shape (rows,), infinite where there are none. A variable
+            known to lie within bounds is drawn before the others, which are then drawn given it.
 
         Returns
         -------
@@ -55,17 +61,19 @@ class Copula:
             Shape (variables, rows).
         """
         latent = given.copy()
-        missing = np.isnan(given)
-        patterns = np.unique(missing, axis=1) if missing.any() and not missing.all() else missing[:, :1]
+        open_ = np.isnan(given).astype(np.int64)
+        for variable, (low, high) in (limits or {}).items():
+            open_[variable] *= 1 + (np.isfinite(low) | np.isfinite(high))
+        patterns = open_[:, :1] if (open_ == open_[:, :1]).all() else np.unique(open_, axis=1)
         for pattern in patterns.T:
-            rows = np.flatnonzero((missing == pattern[:, None]).all(axis=0))
-            known = [variable for variable, absent in enumerate(pattern) if not absent]
-            for target in np.flatnonzero(pattern):
+            rows = np.flatnonzero((open_ == pattern[:, None]).all(axis=0))
+            known = [int(variable) for variable in np.flatnonzero(pattern == KNOWN)]
+            for target in (*np.flatnonzero(pattern == WITHIN), *np.flatnonzero(pattern == OPEN)):
                 coefficients, spread = self.regression(int(target), tuple(known))
                 mean = np.zeros(len(rows))
                 for coefficient, variable in zip(coefficients, known, strict=True):
                     mean = mean + coefficient * latent[variable, rows]
-                bounds = None if limits is None or target not in limits else limits[int(target)]
+                bounds = limits[int(target)] if limits and pattern[target] == WITHIN else None
                 latent[target, rows] = _within(uniforms[target, rows], mean, spread, bounds, rows)
                 known.append(int(target))
         return latent

@@ -36,7 +36,7 @@ def kernel_sources() -> list[pathlib.Path]:
 
 
 def kernel_hash() -> str:
-    """Hash the kernel's sources and the versions of NumPy and Numba: the key of the compile cache and of run folders."""
+    """Hash the kernel's sources and the versions of NumPy and Numba: the key of the compile cache and of folders."""
     import numba
 
     digest = hashlib.sha256(f"{numba.__version__}|{np.__version__}".encode())

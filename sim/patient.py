@@ -161,6 +161,7 @@ class Patient(Attributes):
     pending: Annotated[int, "code", "action under way; 0 none"] = 0
     pending_rule: Annotated[int, "index", "rule that started it"] = -1
     pending_since: Annotated[Days, "days", "when it was decided"] = INF
+    refused: Annotated[Flag, "0/1", "the family refused a transplant"] = 0
     postponed: Annotated[int, "count", "times the transplant was postponed"] = 0
     hcts: Annotated[int, "count", "transplants after CAR T or instead of it"] = 0
     first_hct: Annotated[Days, "days", "the transplant before CAR T (negative: before referral)"] = -INF
@@ -237,12 +238,13 @@ NOT_INFUSED_NAMES: Final = {
 
 #: State that only the engines and handlers need; everything else is published.
 _PRIVATE: Final = frozenset(
-    """t next budget rate since occurrence wants holds done phase phase_since pos_level pos_slope neg_level neg_slope
-    clone_time car_active leukaemia visit mrd_seen confirming confirming_rule pending pending_rule pending_since
-    postponed ward_since ward_until icu_since icu_until maintenance_since salvage_since salvage_therapy smr_step
-    infection_until infection_phase toxic_cause neutropenic neutropenia_start gvl maintained seed salvage_hct
-    acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger late_since igg_since hs_start icans_start aplasia_since maintenance_kind
-    salvage_negative aplasia_lost_seen mrd_confirmed first_hct""".split()
+    """t next budget rate since occurrence wants holds done phase phase_since pos_level pos_slope neg_level
+    neg_slope clone_time car_active leukaemia visit mrd_seen confirming confirming_rule pending pending_rule
+    pending_since postponed ward_since ward_until icu_since icu_until maintenance_since salvage_since
+    salvage_therapy smr_step infection_until infection_phase toxic_cause neutropenic neutropenia_start gvl
+    maintained seed salvage_hct acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger late_since
+    igg_since hs_start icans_start aplasia_since maintenance_kind salvage_negative aplasia_lost_seen
+    mrd_confirmed first_hct""".split()
 )
 
 

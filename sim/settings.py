@@ -213,6 +213,12 @@ class Settings(Frozen):
             raise Problem(f"policy {name!r} is not listed: {did_you_mean(name, self.policy)}")
         return self.with_values(self.policy[name].set)
 
+    def as_yaml(self) -> str:
+        """Write the settings as YAML that `load` reads back (``config.yaml`` of a results folder)."""
+        import yaml
+
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
 from sim.attributes import CONDITIONS
 from sim.lines import Frozen, Probability, Status, Words
@@ -32,25 +32,20 @@ Ratio = Annotated[float, Field(strict=True, ge=0.0, allow_inf_nan=False)]
 Share = Annotated[float | str, PlainValidator(_share)]
 
 
-def _check_conditions(odds: dict[str, Any]) -> None:
+def _known_conditions(odds: dict[str, Any]) -> dict[str, Any]:
     for name in odds:
         if name not in CONDITIONS:
-            raise ValueError(f"odds: unknown condition {name!r}, {did_you_mean(name, CONDITIONS)}")
+            raise ValueError(f"unknown condition {name!r}, {did_you_mean(name, CONDITIONS)}")
+    return odds
 
 
 class Flag(Frozen):
     """A yes/no attribute: its share, and odds ratios of groups (the share over all patients stays as stated)."""
 
     share: Probability
-    odds: dict[str, Ratio] = {}
+    odds: Annotated[dict[str, Ratio], AfterValidator(_known_conditions)] = {}
     odds_source: Words = "-"
     odds_status: Status = "assumed"
-
-    @field_validator("odds")
-    @classmethod
-    def _known(cls, odds: dict[str, float]) -> dict[str, float]:
-        _check_conditions(odds)
-        return odds
 
 
 class Table(Frozen):
@@ -62,7 +57,7 @@ class Table(Frozen):
     shares: dict[str, Share]
     source: Words
     status: Status
-    odds: dict[str, dict[str, Ratio]] = {}
+    odds: Annotated[dict[str, dict[str, Ratio]], AfterValidator(_known_conditions)] = {}
     odds_source: Words = "-"
     odds_status: Status = "assumed"
 
@@ -79,7 +74,6 @@ class Table(Frozen):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        _check_conditions(self.odds)
         for group, ratios in self.odds.items():
             for name in ratios:
                 if name not in self.shares:

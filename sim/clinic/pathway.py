@@ -381,32 +381,39 @@ def decide(p: Any, q: Any, j: Any, point: int) -> int:
     """
     if p.pending != 0 or p.next[_CONFIRMATION] < INF:
         return NO_DECISION
-    rule = first_rule(p, q, point)
-    if rule < 0:
-        return NO_DECISION
-    action = q.rule_action[rule]
-    if action != WATCH and q.rule_confirm[rule] > 0.0 and p.mrd_confirmed == 0:
-        p.confirming = point
-        p.confirming_rule = rule
-        p.next[_CONFIRMATION] = p.t + q.rule_confirm[rule]
-        return action
-    begin_action(p, q, j, rule, action)
-    return action
+    return apply_rules(p, q, j, point, -1)
 
 
-def begin_action(p: Any, q: Any, j: Any, rule: int, action: int) -> None:
-    """Start what was decided."""
+def apply_rules(p: Any, q: Any, j: Any, point: int, after: int) -> int:
+    """Go through a point's rules after rule `after`; where the family refuses a transplant, the next rule speaks."""
+    rule = first_rule(p, q, point, after)
+    while rule >= 0:
+        action = q.rule_action[rule]
+        if action != WATCH and q.rule_confirm[rule] > 0.0 and p.mrd_confirmed == 0:
+            p.confirming = point
+            p.confirming_rule = rule
+            p.next[_CONFIRMATION] = p.t + q.rule_confirm[rule]
+            return action
+        if begin_action(p, q, j, rule, action):
+            return action
+        rule = first_rule(p, q, point, rule)
+    return NO_DECISION
+
+
+def begin_action(p: Any, q: Any, j: Any, rule: int, action: int) -> bool:
+    """Start what was decided; tell whether it could be started."""
     if action == WATCH:
-        return
+        return True
+    if action == TRANSPLANT and not plan_transplant(p, q, j, rule):
+        return False
     note(p, j, _NOTE_DECISION, p.t, p.t, action)
-    if action == TRANSPLANT:
-        plan_transplant(p, q, j, rule)
-    elif action == REINFUSE:
+    if action == REINFUSE:
         plan_reinfusion(p, q, rule)
     elif action == MAINTAIN or action == TKI:
         begin_maintenance(p, q, action)
     elif action == SEQUENTIAL:
         plan_sequential_car(p, q, rule)
+    return True
 
 
 def on_confirmation(p: Any, q: Any, j: Any) -> None:
@@ -419,18 +426,16 @@ def on_confirmation(p: Any, q: Any, j: Any) -> None:
         return
     advance_clones(p, q)
     if point == BCA_LOST or point == HEMATOGONES_POINT:
-        if b_cells_back(p, q) != 0:
-            begin_action(p, q, j, rule, q.rule_action[rule])
+        if b_cells_back(p, q) != 0 and not begin_action(p, q, j, rule, q.rule_action[rule]):
+            apply_rules(p, q, j, point, rule)
         return
     seen = positive_assays(p, q)
     if seen == 0:
         return
     p.mrd_seen = seen
     p.mrd_confirmed = 1
-    if rule >= 0:
-        begin_action(p, q, j, rule, q.rule_action[rule])
-    else:
-        decide(p, q, j, MRD_POSITIVE)
+    if rule < 0 or not begin_action(p, q, j, rule, q.rule_action[rule]):
+        apply_rules(p, q, j, MRD_POSITIVE, rule)
     p.mrd_confirmed = 0
 
 

@@ -208,9 +208,9 @@ def rule_matches(p: Any, q: Any, rule: int, point: int) -> bool:
     return True
 
 
-def first_rule(p: Any, q: Any, point: int) -> int:
-    """Find the first rule of a decision point whose conditions hold; -1 if none does."""
-    for rule in range(q.rule_point_start[point], q.rule_point_start[point + 1]):
+def first_rule(p: Any, q: Any, point: int, after: int) -> int:
+    """Find the first rule of a decision point, after rule `after`, whose conditions hold; -1 if none does."""
+    for rule in range(max(q.rule_point_start[point], after + 1), q.rule_point_start[point + 1]):
         if rule_matches(p, q, rule, point):
             return rule
     return -1

@@ -80,13 +80,14 @@ def second_hct_allowed(p: Any, allowed: int) -> bool:
     return (p.prior_hct == 0 and p.hcts == 0) or (allowed == 1 and p.hcts == 0)
 
 
-def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> None:
-    """Start the way to a transplant in remission: the family agrees, donor and work-up are seen to."""
-    if not second_hct_allowed(p, q.second_hct_in_remission) or p.donor == 0:
-        return
+def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> bool:
+    """Start the way to a transplant in remission, if there is a donor and the family agrees; tell whether it began."""
+    if p.refused == 1 or p.donor == 0 or not second_hct_allowed(p, q.second_hct_in_remission):
+        return False
     if uniform(p.seed, p.number, _ACCEPTANCE, 0) >= q.hct_acceptance:
+        p.refused = 1
         note(p, j, _NOTE_CANCELLED, p.t, p.t, TRANSPLANT)
-        return
+        return False
     p.pending = TRANSPLANT
     p.pending_rule = rule
     p.pending_since = p.t
@@ -101,6 +102,7 @@ def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> None:
         p.next[HCT_READY] = max(p.t + q.shortest_workup, p.t_infusion + q.rule_target[rule])
     else:
         p.next[HCT_READY] = p.t + q.rule_after[rule] + workup
+    return True
 
 
 def workup_days(p: Any, q: Any) -> float:

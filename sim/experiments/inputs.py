@@ -30,7 +30,7 @@ def kernel_values(settings: Any, policy: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        Leaf name -> float, int or one-dimensional array. Switches and counts are integers; durations days; rates per day.
+        Leaf name -> float, int or one-dimensional array. Switches and counts are integers; durations days.
     """
     settings = settings.for_policy(policy)
     values: dict[str, Any] = {}

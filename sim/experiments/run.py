@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ class Simulation:
                 _keep(block, name, lives, rows, first_row, self.journal)
             return block
 
-        yield from _in_threads(run, self._spans(), self.settings.threads)
+        yield from _in_threads(run, self._spans(), _threads(self.settings.threads))
 
     def _simpy_block(self, first: int, count: int) -> Block:
         return self._under_simpy(first, count, None)
@@ -152,6 +153,10 @@ class Simulation:
             )
             _keep(block, name, lives, rows, first_row, self.journal)
         return block
+
+
+def _threads(wanted: int) -> int:
+    return wanted or os.cpu_count() or 1
 
 
 def _given(settings: Any, products: list[str]) -> Any:

@@ -1,32 +1,36 @@
 """A textbook SimPy twin of the reduced pathway: written from the documents alone, sharing no code with `sim`.
 
 Classic discrete-event style. Every patient is a process; the CD19-positive clone, the CD19-negative clone, CAR T-cell
-persistence, central-nervous relapse, death in remission, background mortality, infections and the transplant policy are
-further processes beside it, and they talk by interrupts. Nothing here knows a calendar, a handler or a hazard budget:
-a rate that changes is met by drawing a fresh exponential, which the lack of memory allows. Time is months from infusion.
+persistence, central-nervous relapse, death in remission, background mortality, infections and the transplant policy
+are further processes beside it, and they talk by interrupts. Nothing here knows a calendar, a handler or a hazard
+budget: a rate that changes is met by drawing a fresh exponential (no memory). Time is months from infusion.
 
-Biology: structure RS of ``biology-notes.md`` with its fitted and fixed values. What the notes leave open was settled by
-experiment, so that the model column of their targets table comes out (``test_textbook_itself.py`` prints the comparison):
+Biology: structure RS of ``biology-notes.md``, fitted and fixed values. What the notes leave open was settled by
+experiment, so that the model column of their targets table comes out (`test_textbook_itself.py` has the comparison):
 
 Burden within a class
-    ``>= 5 %``: the *fraction* is uniform on 5-100 % (log-uniform is excluded: ELIANA EFS12 56 instead of 51, a clone in
-    45 % instead of 57 %). CHOP: 20 of its 41 % uniform on 5-40 %, 21 % uniform on 40-100 %. Detectable but ``< 5 %``:
-    log10 uniform on -4..-1.3. Undetectable: log10 uniform on -6.5..-4; any floor between -5 and -4, or a spread up to -3,
-    does as well; all at -6.5 is too good (EFS12 78 instead of 74).
+    ``>= 5 %``: the *fraction* is uniform on 5-100 %. Log-uniform is excluded (ELIANA EFS12 56 instead of 51, a
+    CD19-negative clone in 45 % instead of 57 %). CHOP: 20 of its 41 % uniform on 5-40 %, 21 % uniform on 40-100 %.
+    Detectable but ``< 5 %``: log10 uniform on -4..-1.3 (lower end -3.5 equal; -3 slightly, uniform in the fraction
+    clearly worse). Undetectable: log10 uniform on -6.5..-4; a point between -5 and -4, or a spread up to -3, does as
+    well; all at -6.5 is too good (PRWCC EFS12 78 instead of 74).
 Other attributes
     Independent of each other and of burden, "early" only within prior HCT. Dose log-normal, sigma 0.45 (0-0.45 equal);
     KMT2Ar 6 %, CAR-MA 8 %; CNS history 12 % (0 or 30 % miss "CD19- among relapses in BCA"; 10-15 % fit).
 HCT in first remission
-    The stated share of *all* responders, prior HCT or not, is marked at random; transplanted at a uniform month in
-    2.2-6.2 if still in remission. Restricting it to the never transplanted misses Germany's early group by 3-4 points.
-    One log-kill and one graft effect per patient serve both clones (separate kills: no difference).
-Events
-    HCT is no event. Everything is uncensored except ELIANA EFS36 (Kaplan-Meier censored at HCT) and BCA loss by month 6
-    (Kaplan-Meier, censored at relapse, death and HCT). "EFS24 after loss" looks at patients event-free and not yet
-    transplanted when BCA is lost, censored at HCT, month 24 from infusion. "CD19- share of relapses" counts lineage switch as
-    CD19-negative in the ELIANA rows and apart from it in the CAR-MA rows; CNS relapse is CD19-positive.
+    The stated share of *all* responders, prior HCT or not, is marked at random and transplanted at a uniform month in
+    2.2-6.2 if still in remission. Restricted to the never transplanted (at the same overall share) it misses Germany's
+    early group by 3 points. One log-kill and one graft effect per patient serve both clones (separate: no difference).
+Events and estimators
+    HCT is no event. Everything is uncensored except ELIANA EFS36 (Kaplan-Meier censored at HCT), BCA loss by month 6
+    (Kaplan-Meier, censored at relapse, death and HCT) and the hazard ratios of ELIANA (censored at HCT; uncensored,
+    the 3-month NGS ratio is 14 instead of 24). EFS "after BCA loss" looks at patients event-free and not yet
+    transplanted at the loss, censored at HCT, months counted from infusion. CD19- share of relapses: lineage switch
+    counts as CD19-negative in the ELIANA rows, apart from it in the CAR-MA rows; CNS relapse is CD19-positive; the
+    denominator is all relapses. CAR-MA "naive" is everybody but the non-responders; "any relapse" is among all
+    infused; Germany "late" is prior HCT and not early. The Flu ratios are followed for 24 months, burden for 36.
 Free choices without visible effect
-    Death in remission within 3 months: uniform on months 1-3. Central-nervous relapse continues after HCT (`cns_after_hct`).
+    Death in remission within 3 months: uniform on months 1-3. CNS relapse continues after HCT (`cns_after_hct`).
     Non-response is dated to the day-28 assessment (month 1), survival after it runs from there.
 """
 
@@ -43,7 +47,7 @@ import pandas as pd
 import simpy
 
 Course = Generator[simpy.Event, Any, None]
-Columns = Mapping[str, Any]
+Columns = pd.DataFrame | Mapping[str, Any]
 CohortDraw = Callable[[int, np.random.Generator], Columns]
 
 DAY_28: Final = 1.0  # the response assessment, in months
@@ -123,7 +127,7 @@ class Biology:
 
 @dataclass(frozen=True)
 class AssumedCohort:
-    """One line of the notes' 'Assumed cohorts', with the details of this module's docstring; call it to draw patients."""
+    """One line of the notes' 'Assumed cohorts', with this module's details; draws patients if called."""
 
     high: float
     low: float
@@ -192,7 +196,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Infections:
-    """Infections per month: in windows of time (start, stop, rate), while B-cell aplasia lasts, and after HCT (rate, months).
+    """Infections per month: in windows (start, stop, rate), while B-cell aplasia lasts, and after HCT (rate, months).
 
     The rates add up. Each infection kills with probability `fatality`. Counted until death or the horizon.
     """
@@ -385,7 +389,7 @@ class Patient:
         self.infection_course: simpy.Process | None = None
         self.main = self.env.process(self.life())
 
-    # -- the main process ------------------------------------------------------------------------------------------------
+    # -- the main process --
 
     def life(self) -> Course:
         """Infusion, assessment, remission until something interrupts it, then salvage until death."""
@@ -394,23 +398,22 @@ class Patient:
         if self.infection:
             self.infection_course = self.start(self.infections(self.infection))
             self.lifelong.append(self.infection_course)
+        news: Any = ("nonresponse", "")  # (event, detail), as `interrupt_life` breaks it
         try:
             yield self.env.timeout(DAY_28)
-            news = ("nonresponse", "")
             if self.responds():
                 self.enter_remission()
                 yield self.env.event()  # lasts until an interrupt
         except simpy.Interrupt as interrupt:
             news = interrupt.cause
         self.leave_remission(*news)
-        cause = news[1]
         if news[0] != "death":
-            cause = "leukaemia"
             try:
                 yield self.salvage(*news)
+                news = ("death", "leukaemia")
             except simpy.Interrupt as interrupt:
-                cause = interrupt.cause[1]
-        self.record.t_death, self.record.death_cause = self.env.now, cause
+                news = interrupt.cause
+        self.record.t_death, self.record.death_cause = self.env.now, news[1]
         self.stop(self.lifelong)
 
     def responds(self) -> bool:
@@ -466,7 +469,7 @@ class Patient:
             return self.env.event()
         return self.env.timeout(self.rng.exponential(median / math.log(2.0)))
 
-    # -- leukaemia -------------------------------------------------------------------------------------------------------
+    # -- leukaemia --
 
     def grow(self, name: str, clone: Clone) -> None:
         """Let a clone live."""
@@ -523,7 +526,7 @@ class Patient:
             yield self.env.timeout(month - self.env.now)
             self.seen[month] = self.sample()
 
-    # -- transplantation -------------------------------------------------------------------------------------------------
+    # -- transplantation --
 
     def transplant(self) -> None:
         """HCT now: ends CAR T cells, kills, changes the slopes, and may kill the patient in months 1-10."""
@@ -547,7 +550,7 @@ class Patient:
         yield self.env.timeout(self.rng.uniform(1.0, 10.0))
         self.interrupt_life("death", "transplant")
 
-    # -- other causes ----------------------------------------------------------------------------------------------------
+    # -- other causes --
 
     def death_in_remission(self) -> Course:
         """An early risk by burden within months 1-3, then a small constant hazard."""
@@ -556,7 +559,7 @@ class Patient:
         if rng.random() < early:
             yield self.env.timeout(rng.uniform(0.0, 3.0 - DAY_28))
         else:
-            yield self.env.timeout(3.0 - DAY_28 + rng.exponential(1.0 / biology.late_death))
+            yield self.env.timeout(3.0 - DAY_28 + self.exponential(biology.late_death))
         self.interrupt_life("death", "remission")
 
     def background_mortality(self, table: Background) -> Course:
@@ -566,7 +569,7 @@ class Patient:
             year = math.floor(age + 1e-9)
             rest = 12.0 * (year + 1 - age)
             hazard = table.hazard(year) / 12.0
-            months = self.rng.exponential(1.0 / hazard) if hazard > 0.0 else math.inf
+            months = self.exponential(hazard)
             yield self.env.timeout(min(months, rest))
             if months < rest:
                 self.interrupt_life("death", "background")
@@ -577,7 +580,7 @@ class Patient:
         """Count infections; a rate that changes, stops or returns starts a fresh exponential."""
         while True:
             rate, until = self.infection_rate(rates)
-            months = self.rng.exponential(1.0 / rate) if rate > 0.0 else math.inf
+            months = self.exponential(rate)
             due = months < until - self.env.now
             try:
                 yield self.env.timeout(months) if due else self.wait_until(until)
@@ -603,7 +606,7 @@ class Patient:
             edges += [edge for edge in (start, stop) if edge > now]
         return rate, min(edges)
 
-    # -- the machinery ---------------------------------------------------------------------------------------------------
+    # -- the machinery --
 
     def start(self, course: Course) -> simpy.Process:
         """Start a process that ends quietly when told to stop."""
@@ -631,6 +634,10 @@ class Patient:
         course = self.infection_course
         if course and course.is_alive and course is not self.env.active_process:
             course.interrupt("rates changed")
+
+    def exponential(self, rate: float) -> float:
+        """Months to an event of constant rate, drawn afresh; never at rate 0."""
+        return self.rng.exponential(1.0 / rate) if rate > 0.0 else math.inf
 
     def wait_until(self, time: float) -> simpy.Event:
         """An event at `time`, or one that never comes."""

@@ -1,0 +1,263 @@
+"""Compose settings from ``conf/`` and the command line with Hydra: the only place that knows Hydra and OmegaConf.
+
+Hydra writes nothing, logs nothing and changes no folder here; a plain dictionary leaves this module, never a DictConfig.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sim.complaints import known_keys, nearest_key
+from sim.conf import conf_folder, options
+from sim.problems import Problem, did_you_mean, joined, nearest
+from sim.settings import Settings, load
+
+CONFIG: Final = "config"
+
+
+class Job(NamedTuple):
+    """One point of a sweep: its overrides that vary, and its settings."""
+
+    overrides: tuple[str, ...]
+    settings: Settings
+
+
+def settings_from(overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -> Settings:
+    """Compose and check settings.
+
+    Parameters
+    ----------
+    overrides
+        As on the command line: ``["cohort=eliana", "seed=7"]``.
+    folders
+        Further configuration folders, laid out like ``conf/``.
+
+    Raises
+    ------
+    Problem
+        When anything is wrong with the overrides or the files.
+    """
+    parsed = parse(overrides)
+    for override in parsed:
+        if override.is_sweep_override():
+            raise Problem(_several(override))
+    return load(composed(parsed, folders))
+
+
+def jobs_from(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Job]:
+    """Expand a sweep and compose every job of it (see `settings_from`)."""
+    parsed = parse(overrides)
+    jobs = []
+    for choice in itertools.product(*(_choices(override) for override in parsed)):
+        varied = tuple(text for text, override in zip(choice, parsed, strict=True) if override.is_sweep_override())
+        try:
+            jobs.append(Job(varied, load(composed(parse(choice), folders))))
+        except Problem as problem:
+            raise Problem(f"job {' '.join(varied) or len(jobs)}: {problem}") from None
+    return jobs
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Read ``key=value`` arguments."""
+    parsed = []
+    for text in overrides:
+        if "=" not in text and not text.startswith("~"):
+            raise Problem(_no_value(text))
+        if re.match(r"policy\.\w+\.set\.", text):  # may be new there
+            text = f"++{text}"
+        try:
+            override = OverridesParser.create().parse_overrides([text])[0]
+        except (OverrideParseException, HydraException) as error:
+            reason = str(error).splitlines()[0]
+            raise Problem(
+                f"cannot read {text!r} ({reason}): quote values that hold commas, spaces or '=', "
+                "for example 'out=\"my folder\"'"
+            ) from None
+        parsed.append(override)
+    return parsed
+
+
+def _no_value(text: str) -> str:
+    for group in ("experiment", "policy", "cohort", "product"):
+        if text in options(group):
+            return f"cannot read {text!r}: write key=value, for example {group}={text}"
+    return f"cannot read {text!r}: write key=value, for example cohort=eliana"
+
+
+def _several(override: Override) -> str:
+    key = override.get_key_element()
+    values = override.input_line.partition("=")[2]
+    return (
+        f"{override.input_line}: gives several values for {key}; run each with "
+        f"-m '{override.input_line}', or give a list with '{key}=[{values}]'"
+    )
+
+
+def _choices(override: Override) -> list[str]:
+    text = str(override.input_line)
+    if not override.is_sweep_override():
+        return [text]
+    if not (override.is_choice_sweep() or override.is_range_sweep()):
+        raise Problem(f"{text}: a sweep takes a list (a,b,c), choice(a,b) or range(start,stop,step)")
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+def composed(overrides: Sequence[Override], folders: Sequence[Path] = ()) -> dict[str, Any]:
+    """Compose the configuration into a plain dictionary, every reference resolved.
+
+    Raises
+    ------
+    Problem
+        When a key, a choice or a file is wrong.
+    """
+    lines = [str(override.input_line) for override in overrides]
+    extra = [_checked_folder(folder) for folder in folders]
+    search = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in extra)}]"] if extra else []
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            config = compose(CONFIG, overrides=lines + search)
+            if extra:
+                _check_policy_names(config, lines + search)
+        raw = OmegaConf.to_container(config, resolve=False)
+        data = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except yaml.YAMLError as error:
+        raise Problem(_broken_yaml(error)) from None
+    except MissingConfigException as error:
+        raise Problem(_no_choice(error, folders)) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise Problem(_hydra_problem(error, lines, folders)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(_unreadable(error, [conf_folder(), *extra])) from None
+    assert isinstance(data, dict)
+    assert isinstance(raw, dict)
+    unused = list(_unused_options(raw))
+    if unused:
+        raise Problem(joined(unused))
+    return {str(key): value for key, value in data.items()}
+
+
+def _checked_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise Problem(f"--config-dir {folder}: no such folder")
+    shipped = conf_folder()
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder)
+        if (shipped / name).exists():
+            raise Problem(f"{path}: {name.with_suffix('')} is shipped already; give your file another name")
+    return folder.resolve()
+
+
+def _check_policy_names(config: Any, lines: list[str]) -> None:
+    """Refuse a policy file that is not keyed by its own name: it would silently change another policy."""
+    loader = GlobalHydra.instance().config_loader()
+    for default in loader.compute_defaults_list(CONFIG, lines, RunMode.RUN).defaults:
+        group, _, name = (default.config_path or "").partition("/")
+        if group == "policy" and name not in config.policy:
+            raise Problem(
+                f"policy={name}: the file must be keyed by its own name: "
+                f"'{name}:' at the top and everything else indented below it"
+            )
+
+
+def _unused_options(raw: dict[Any, Any]) -> Iterator[str]:
+    """Find options of policies that no rule refers to: a misspelt one would otherwise do nothing."""
+    policies = raw.get("policy")
+    for name, policy in policies.items() if isinstance(policies, dict) else ():
+        known = policy.get("options") if isinstance(policy, dict) else None
+        if not isinstance(known, dict):
+            continue
+        used = set(re.findall(r"options\.(\w+)", repr({k: v for k, v in policy.items() if k != "assumed"})))
+        for option in known:
+            if option not in used:
+                near = nearest(str(option), used)
+                yield f"policy.{name}.options.{option}: no rule refers to it" + (f", did you mean {near!r}?" if near else "")
+
+
+# --- what Hydra complains about, in plain words ----------------------------------------------------------------------
+
+
+def _broken_yaml(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if mark is None:
+        return f"broken YAML in {getattr(error, 'name', 'a configuration file')}: {reason}"
+    return f"broken YAML in {mark.name}, line {mark.line + 1}, column {mark.column + 1}: {reason}"
+
+
+def _no_choice(error: MissingConfigException, folders: Sequence[Path]) -> str:
+    wanted = (error.missing_cfg_file or "").removesuffix(".yaml")
+    group, _, name = wanted.rpartition("/")
+    within = re.match(r"In '([^']+)'", str(error))
+    place = f" (asked for by {within.group(1)})" if within and within.group(1) != CONFIG else ""
+    choices = options(group, folders) if group else []
+    if not choices:
+        return f"no configuration file {wanted!r}{place}"
+    remedy = did_you_mean(name, choices, listed=20)
+    listing = "" if remedy.startswith("one of") else f" The choices are: {', '.join(choices)}"
+    return f"{group}={name}: no such {group}{place}, {remedy}{listing}"
+
+
+def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) -> str:
+    text = str(error)
+    override = re.search(r"Could not override '([^']+)'", text)
+    if override:
+        return _unknown_override(override.group(1), lines, folders)
+    interpolation = re.search(r"Interpolation key '([^']+)' not found", text)
+    if interpolation:
+        where = re.search(r"full_key: (\S+)", text)
+        return f"{where.group(1) if where else 'configuration'}: refers to {interpolation.group(1)!r}, which does not exist"
+    return "; ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
+
+
+def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> str:
+    path = key.replace("/", ".").split(".")
+    names = {name: {"options": {}, "set": {}} for name in options("policy", folders)}
+    if path[0] == "policy" and len(path) > 1 and path[1] in names:
+        data = _plain([line for line in lines if line.partition("=")[0] == "policy"], folders)
+        if path[1] not in data.get("policy", {}):
+            return f"{key}: policy {path[1]!r} is not listed; list it with 'policy=[{path[1]},...]'"
+    else:
+        data = _plain([], folders)
+    keys = list(known_keys(Settings, data))
+    if key in keys:
+        return f"{key} is not set there; to add it write +{key}=..."
+    return f"unknown key {key!r}: {nearest_key(path, keys)}"
+
+
+def _plain(lines: list[str], folders: Sequence[Path]) -> dict[str, Any]:
+    """Compose with few overrides, to know which keys there are; empty when that fails as well."""
+    try:
+        return composed(parse(lines), folders)
+    except Problem:
+        return {}
+
+
+def _unreadable(error: OSError | UnicodeDecodeError, folders: Sequence[Path]) -> str:
+    for folder in folders:
+        for path in sorted(folder.rglob("*.yaml")):
+            try:
+                text = path.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                return f"{path}: is not UTF-8 text"
+            except OSError as reason:
+                return f"{path}: cannot be read ({reason.strerror})"
+            if not isinstance(yaml.safe_load(text) or {}, dict):
+                return f"{path}: must hold keys and values"
+    return f"cannot read the configuration: {error}"

@@ -1,0 +1,423 @@
+"""Tallies: what is counted while blocks of patients stream by, small and the same however the blocks are split.
+
+Counts are whole numbers; sums of times and doses are formed within an aligned block of patients, always in the same
+way, and added up exactly (`exact`). So tallies can be filled in any order, sent between processes and merged, and give
+the same bytes. Memory does not grow with the number of patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from sim.experiments.curves import GRID, NEVER, STRATA, count, month_code
+from sim.experiments.measures import INCIDENCE, MEAN, MEDIAN, PRODUCT_LIMIT, SHARE, SURVIVAL, Measure, curves_at, measures_at
+from sim.experiments.outcomes import ORIGINS, POPULATIONS, Outcomes, states_at
+from sim.kernel import INF
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Patients in an aligned block; only the last block of a cohort may be shorter.
+BLOCK: Final = 4096
+#: Bits below the point of an exact sum: every finite float is a whole number of ``2**-EXACT_BITS``.
+EXACT_BITS: Final = 1074
+#: Two numbers closer than this are equal for one patient under two policies.
+SAME: Final = 1e-9
+
+_MONTH_CODES: Final = len(GRID) + 1
+_POPULATION: Final = {name: i for i, name in enumerate(POPULATIONS)}
+
+
+def exact(values: np.ndarray) -> np.ndarray:
+    """Turn floats into whole numbers of ``2**-EXACT_BITS`` (Python integers in an object array), without rounding.
+
+    Sums of them have no order; the nearest float of such a sum is what `math.fsum` gives.
+    """
+    whole = np.empty(values.size, dtype=object)
+    for i, value in enumerate(values.ravel().tolist()):
+        numerator, denominator = value.as_integer_ratio()
+        whole[i] = numerator << (EXACT_BITS + 1 - denominator.bit_length())
+    return whole.reshape(values.shape)
+
+
+class Layout:
+    """Which rows a tally counts at an origin.
+
+    Attributes
+    ----------
+    shares
+        (measure, month or None) of every share, month by month.
+    means
+        The same for means.
+    limits
+        (time, population) of every product limit and median, each once.
+    curves
+        Measures that are curves of plain proportions.
+    states
+        Names of the states, in order.
+    paired_shares
+        Indices of the shares that are compared patient by patient.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.measures = measures_at(origin)
+        self.shares = self._rows(SURVIVAL, INCIDENCE, SHARE)
+        self.means = self._rows(MEAN)
+        self.limits = list(
+            dict.fromkeys((str(m.of), m.among) for m in self.measures if m.kind in (PRODUCT_LIMIT, MEDIAN))
+        )
+        self.curves = [m for m in curves_at(origin) if m.kind != PRODUCT_LIMIT]
+        self.states = states_at(origin)
+        self.paired_shares = np.array([i for i, (m, _) in enumerate(self.shares) if m.paired])
+        self.share_among = np.array([_POPULATION[m.among] for m, _ in self.shares])
+        self.mean_among = np.array([_POPULATION[m.among] for m, _ in self.means])
+        self.thresholds = {
+            m.name: np.array([[month_code(month)] for month in m.months], dtype=np.uint8)
+            for m in self.measures
+            if m.months
+        }
+
+    def _rows(self, *kinds: str) -> list[tuple[Measure, int | None]]:
+        return [(m, month) for m in self.measures if m.kind in kinds for month in (m.months or (None,))]
+
+
+layout_at = lru_cache(maxsize=None)(Layout)
+
+
+def _pack(flags: np.ndarray) -> np.ndarray:
+    """Pack flags, shape (rows, n), into 64-bit words, shape (rows, ceil(n / 64)); padding is 0."""
+    packed = np.packbits(flags, axis=1)
+    missing = -packed.shape[1] % 8
+    return np.pad(packed, ((0, 0), (0, missing))).view(np.uint64) if missing else packed.view(np.uint64)
+
+
+def _ones(words: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Count the bits set in each row, by stratum: shape (2, rows)."""
+    return np.stack([np.bitwise_count(words & stratum).sum(axis=1, dtype=np.int64) for stratum in strata])
+
+
+class _Block:
+    """One policy's block, ready to be counted: flags as bits, numbers as rows, codes by curve."""
+
+    def __init__(self, layout: Layout, outcomes: Outcomes) -> None:
+        self.outcomes = outcomes
+        self.population = np.stack([outcomes.population[name] for name in POPULATIONS])
+        self.among = _pack(self.population)
+        self.codes = {m.name: m.of(outcomes) for m in layout.curves}  # type: ignore[operator]
+        self.flags = _pack(self._flags(layout)) & self.among[layout.share_among]
+        self.numbers = np.zeros((len(layout.means), outcomes.n))
+        for row, (m, month) in zip(self.numbers, layout.means, strict=True):
+            value = m.of(outcomes) if month is None else m.of(outcomes, month)  # type: ignore[operator]
+            np.copyto(row, value, where=outcomes.population[m.among])
+
+    def _flags(self, layout: Layout) -> np.ndarray:
+        flags = np.empty((len(layout.shares), self.outcomes.n), dtype=bool)
+        at = 0
+        while at < len(flags):
+            m = layout.shares[at][0]
+            found = self.codes[m.name] if m.name in self.codes else m.of(self.outcomes)  # type: ignore[operator]
+            rows = len(m.months) or 1
+            if m.kind == SHARE:
+                flags[at] = found
+            else:
+                compare = np.greater if m.kind == SURVIVAL else np.less_equal
+                compare(found, layout.thresholds[m.name], out=flags[at : at + rows])
+            at += rows
+        return flags
+
+
+@dataclass
+class _Counts:
+    """Counts of one policy; the first axis is the stratum of prior HCT."""
+
+    n: np.ndarray
+    hits: np.ndarray
+    sums: np.ndarray
+    curves: np.ndarray
+    states: np.ndarray
+    limits: np.ndarray
+
+    @classmethod
+    def empty(cls, layout: Layout) -> _Counts:
+        """Start from nothing."""
+        return cls(
+            n=np.zeros((STRATA, len(POPULATIONS)), dtype=np.int64),
+            hits=np.zeros((STRATA, len(layout.shares)), dtype=np.int64),
+            sums=np.zeros((STRATA, 2, len(layout.means)), dtype=object),
+            curves=np.zeros((STRATA, len(layout.curves), _MONTH_CODES), dtype=np.int64),
+            states=np.zeros((STRATA, len(layout.states), _MONTH_CODES), dtype=np.int64),
+            limits=np.zeros((STRATA, len(layout.limits), 2, NEVER + 1), dtype=np.int64),
+        )
+
+
+@dataclass
+class _Pairs:
+    """Counts of one policy against the reference, among patients counted under both.
+
+    `more`, `less` and `both` count flags set under the policy only, the reference only, and both. `sums` holds
+    difference, its square, the policy's number, its square, the reference's number, its square.
+    """
+
+    n: np.ndarray
+    more: np.ndarray
+    less: np.ndarray
+    both: np.ndarray
+    sums: np.ndarray
+    higher: np.ndarray
+    lower: np.ndarray
+
+    @classmethod
+    def empty(cls, layout: Layout) -> _Pairs:
+        """Start from nothing."""
+        shares, means = (STRATA, len(layout.paired_shares)), (STRATA, len(layout.means))
+        return cls(
+            n=np.zeros((STRATA, len(POPULATIONS)), dtype=np.int64),
+            more=np.zeros(shares, dtype=np.int64),
+            less=np.zeros(shares, dtype=np.int64),
+            both=np.zeros(shares, dtype=np.int64),
+            sums=np.zeros((STRATA, 6, len(layout.means)), dtype=object),
+            higher=np.zeros(means, dtype=np.int64),
+            lower=np.zeros(means, dtype=np.int64),
+        )
+
+
+def _add_all(ours: _Counts | _Pairs, theirs: _Counts | _Pairs) -> None:
+    for name, value in vars(theirs).items():
+        getattr(ours, name).__iadd__(value)
+
+
+def _moments(numbers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum numbers and squares by stratum: shape (2, 2, rows)."""
+    sums = np.empty((STRATA, 2, len(numbers)))
+    for s in range(STRATA):
+        inside = numbers * weights[s]
+        sums[s, 0] = inside.sum(axis=1)
+        inside *= numbers
+        sums[s, 1] = inside.sum(axis=1)
+    return sums
+
+
+@dataclass
+class Tally:
+    """Counts over blocks of patients who live under each of several policies.
+
+    Parameters
+    ----------
+    policies
+        Names of the policies.
+    origin
+        Where results start and who is counted: referral (all), infusion (those infused) or remission (those in complete
+        remission at the response visit).
+    reference
+        Policy with which the others are compared; None compares none.
+    horizon_days
+        Days since referral to which lives are followed; infinite: to death.
+
+    Raises
+    ------
+    ValueError
+        When the origin is unknown or the reference is none of the policies.
+    """
+
+    policies: Sequence[str]
+    origin: str = "infusion"
+    reference: str | None = None
+    horizon_days: float = INF
+    _counts: dict[str, _Counts] = field(init=False, repr=False)
+    _pairs: dict[str, _Pairs] = field(init=False, repr=False)
+    _latest: dict[str, float] = field(init=False, repr=False)
+    _blocks: int = field(default=0, init=False, repr=False)
+    _short: int | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.origin not in ORIGINS:
+            raise ValueError(f"origin ({self.origin!r}) must be one of {', '.join(ORIGINS)}")
+        if self.reference is not None and self.reference not in self.policies:
+            raise ValueError(f"reference ({self.reference!r}) must be one of the policies {', '.join(self.policies)}")
+        layout = layout_at(self.origin)
+        self.policies = tuple(sorted(self.policies))
+        self._counts = {name: _Counts.empty(layout) for name in self.policies}
+        others = [name for name in self.policies if self.reference is not None and name != self.reference]
+        self._pairs = {name: _Pairs.empty(layout) for name in others}
+        self._latest = {"origin": 0.0, "infusion": 0.0, "response": 0.0}
+
+    def add(self, first_patient: int, lives: Mapping[str, np.ndarray]) -> None:
+        """Count one aligned block.
+
+        Parameters
+        ----------
+        first_patient
+            Number of the block's first patient, a multiple of `BLOCK`.
+        lives
+            Policy -> structured array of dtype ``record_dtype(Patient)``; the same patients in the same order.
+
+        Raises
+        ------
+        ValueError
+            When the block is not aligned, too long or counted already, when policies are missing or unknown, when
+            patients differ between policies, or when somebody never dies although the horizon is infinite.
+        """
+        self._check(first_patient, lives)
+        layout = layout_at(self.origin)
+        prior = np.ascontiguousarray(lives[self.policies[0]]["prior_hct"])
+        strata = _pack(np.stack([prior == 0, prior == 1]))
+        weights = np.stack([prior == 0, prior == 1]).astype(np.float64)
+        against: tuple[_Block, np.ndarray] | None = None
+        for name in self._reference_first():
+            block = _Block(layout, Outcomes(lives[name], self.origin, self.horizon_days))
+            moments = _moments(block.numbers, weights)
+            self._count(layout, name, block, moments, prior, strata)
+            if name == self.reference:
+                against = block, moments
+            elif against is not None:
+                self._compare(layout, self._pairs[name], (block, moments), against, strata, weights)
+        self._mark(first_patient, len(prior))
+
+    def merge(self, other: Tally) -> None:
+        """Add another tally of other blocks under the same policies.
+
+        Raises
+        ------
+        ValueError
+            When the tallies differ in policies, origin, reference or horizon, or share a block.
+        """
+        for name in ("policies", "origin", "reference", "horizon_days"):
+            if getattr(self, name) != getattr(other, name):
+                ours, theirs = getattr(self, name), getattr(other, name)
+                raise ValueError(f"tallies differ in {name} ({ours!r} and {theirs!r}) and cannot be merged")
+        if self._blocks & other._blocks:
+            raise ValueError("tallies share a block of patients and cannot be merged")
+        self._refuse_two_short(other._short)
+        for name, counts in self._counts.items():
+            _add_all(counts, other._counts[name])
+        for name, pairs in self._pairs.items():
+            _add_all(pairs, other._pairs[name])
+        self._latest = {clock: max(day, other._latest[clock]) for clock, day in self._latest.items()}
+        self._blocks |= other._blocks
+        self._short = self._short if other._short is None else other._short
+
+    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Give the frames summary, curves and paired (columns: ``docs/measures.md``).
+
+        Raises
+        ------
+        ValueError
+            When nothing was counted, or a block that is not the last is short.
+        """
+        from sim.experiments.estimates import curves, paired, summary
+
+        if not self._blocks:
+            raise ValueError("no patients were counted")
+        if self._short is not None and self._blocks >> (self._short + 1):
+            raise ValueError(f"block {self._short} is shorter than {BLOCK} patients but not the last")
+        layout, followed = layout_at(self.origin), self._followed()
+        return (
+            summary(layout, self._counts, followed),
+            curves(layout, self._counts, followed),
+            paired(layout, self._pairs, self.reference, followed),
+        )
+
+    def _reference_first(self) -> list[str]:
+        return sorted(self.policies, key=lambda name: (name != self.reference, name))
+
+    def _check(self, first_patient: int, lives: Mapping[str, np.ndarray]) -> None:
+        if first_patient < 0 or first_patient % BLOCK:
+            raise ValueError(f"first patient ({first_patient}) must be a multiple of {BLOCK}")
+        if set(lives) != set(self.policies):
+            raise ValueError(f"policies ({', '.join(sorted(lives))}) must be {', '.join(self.policies)}")
+        n = len(lives[self.policies[0]])
+        if not 0 < n <= BLOCK:
+            raise ValueError(f"a block's patients ({n}) must be 1 to {BLOCK}")
+        numbers = np.arange(first_patient, first_patient + n)
+        for name in self.policies:
+            if not np.array_equal(lives[name]["number"], numbers):
+                raise ValueError(f"policy {name}: patients must be {first_patient} to {first_patient + n - 1}, in order")
+            if self.horizon_days == INF and (immortal := np.flatnonzero(lives[name]["t_death"] == INF)).size:
+                patient = first_patient + int(immortal[0])
+                raise ValueError(f"policy {name}, patient {patient}: alive at the end, although the horizon is infinite")
+        if self._blocks >> (first_patient // BLOCK) & 1:
+            raise ValueError(f"patients from {first_patient} on were counted already")
+        self._refuse_two_short(first_patient // BLOCK if n < BLOCK else None)
+
+    def _refuse_two_short(self, short: int | None) -> None:
+        if short is not None and self._short is not None:
+            raise ValueError(f"blocks {self._short} and {short} are both shorter than {BLOCK} patients")
+
+    def _mark(self, first_patient: int, n: int) -> None:
+        self._blocks |= 1 << (first_patient // BLOCK)
+        if n < BLOCK:
+            self._short = first_patient // BLOCK
+
+    def _followed(self) -> dict[str, float]:
+        """Give the days for which everybody was followed, by clock."""
+        return {"": INF, "relapse": INF} | {clock: self.horizon_days - day for clock, day in self._latest.items()}
+
+    def _count(
+        self,
+        layout: Layout,
+        name: str,
+        block: _Block,
+        moments: np.ndarray,
+        prior: np.ndarray,
+        strata: np.ndarray,
+    ) -> None:
+        counts, o = self._counts[name], block.outcomes
+        counts.n += _ones(block.among, strata)
+        counts.hits += _ones(block.flags, strata)
+        counts.sums += exact(moments)
+        group = np.where(block.population, prior, STRATA)
+        by_month = group * _MONTH_CODES
+        for i, m in enumerate(layout.curves):
+            counts.curves[:, i] += count(block.codes[m.name], by_month[_POPULATION[m.among]], _MONTH_CODES)
+        for i, codes in enumerate(o.states()):
+            counts.states[:, i] += count(codes, by_month[_POPULATION["counted"]], _MONTH_CODES)
+        for i, (time, among) in enumerate(layout.limits):
+            where = group[_POPULATION[among]]
+            if time in o.censored:
+                where = where + (STRATA + 1) * o.censored[time]
+            cells = np.bincount(where * (NEVER + 1) + o.fine[time], minlength=2 * (STRATA + 1) * (NEVER + 1))
+            counts.limits[:, i] += cells.reshape(2, STRATA + 1, NEVER + 1)[:, :STRATA].swapaxes(0, 1)
+        if self.horizon_days < INF:
+            self._note_latest(o)
+
+    def _note_latest(self, o: Outcomes) -> None:
+        starts = {
+            "origin": o.start[o.counted],
+            "infusion": o["t_infusion"][o.population["infused"]],
+            "response": o["t_response"][o.responded],
+        }
+        for clock, days in starts.items():
+            self._latest[clock] = max(self._latest[clock], float(days.max(initial=0.0)))
+
+    def _compare(
+        self,
+        layout: Layout,
+        pairs: _Pairs,
+        ours: tuple[_Block, np.ndarray],
+        theirs: tuple[_Block, np.ndarray],
+        strata: np.ndarray,
+        weights: np.ndarray,
+    ) -> None:
+        (a, a_moments), (b, b_moments) = ours, theirs
+        among, rows = a.among & b.among, layout.paired_shares
+        shared = among[layout.share_among[rows]]
+        x, y = a.flags[rows] & shared, b.flags[rows] & shared
+        pairs.n += _ones(among, strata)
+        pairs.more += _ones(x & ~y, strata)
+        pairs.less += _ones(y & ~x, strata)
+        pairs.both += _ones(x & y, strata)
+        p, r = a.numbers, b.numbers
+        if not np.array_equal(a.among, b.among):
+            inside = (a.population & b.population)[layout.mean_among]
+            p, r = p * inside, r * inside
+            a_moments, b_moments = _moments(p, weights), _moments(r, weights)
+        difference = p - r
+        pairs.sums += exact(np.concatenate([_moments(difference, weights), a_moments, b_moments], axis=1))
+        pairs.higher += _ones(_pack(difference > SAME), strata)
+        pairs.lower += _ones(_pack(difference < -SAME), strata)

@@ -1,0 +1,185 @@
+"""The frames of a run: everything that figures and page may read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: File of each frame in a run's folder.
+FILES = {
+    "summary": "summary.csv",
+    "curves": "curves.csv",
+    "paired": "paired.csv",
+    "patients": "patients.parquet",
+    "journal": "journal.parquet",
+    "parameters": "parameters.csv",
+}
+
+
+class Estimate(NamedTuple):
+    """A number with its Monte-Carlo standard error, in `unit` (proportions stay between 0 and 1)."""
+
+    value: float
+    error: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What a run left behind; a frame that the run did not write is None.
+
+    Parameters
+    ----------
+    manifest
+        The run record: version, seed, engine, origin, cohort, n, policies (name -> label, or name -> mapping with
+        ``label``, ``description``, ``colour``), reference, horizon_years, patient (of a replay), products, ...
+    summary
+        Columns policy, measure, months (NaN where none), value, mc_se, unit, and stratum where results are stratified.
+    curves
+        Columns policy, curve, months since the origin, estimate, low, high, at_risk; optionally stratum.
+    paired
+        Columns policy, reference, measure, months, difference, mc_se, unpaired_se, variance_reduction, nnt, gain,
+        lose, same (the last three shares between 0 and 1); optionally stratum.
+    patients
+        Column policy and the published fields of `sim.patient.Patient`; days since referral. May be a sample.
+    journal
+        Columns policy, patient, event (codes of `sim.journal`), time_start, time_stop (days since referral), detail.
+    parameters
+        Columns key, about, value, unit, distribution, low, high, source, status.
+    """
+
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    summary: pd.DataFrame | None = None
+    curves: pd.DataFrame | None = None
+    paired: pd.DataFrame | None = None
+    patients: pd.DataFrame | None = None
+    journal: pd.DataFrame | None = None
+    parameters: pd.DataFrame | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Frames:
+        """Read a run's folder; files that are missing become None.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the folder holds no ``manifest.json``.
+        """
+        import pandas as pd
+
+        tables: dict[str, Any] = {}
+        for name, file in FILES.items():
+            path = folder / file
+            if path.exists():
+                tables[name] = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        return cls(manifest=json.loads((folder / "manifest.json").read_text(encoding="utf-8")), **tables)
+
+    def has(self, *names: str) -> bool:
+        """Tell whether every named frame is there and has rows."""
+        return all(getattr(self, name) is not None and len(getattr(self, name)) > 0 for name in names)
+
+    @cached_property
+    def policies(self) -> list[str]:
+        """Policies in the order of the manifest, then any other in order of appearance."""
+        found = list(dict.fromkeys(self.manifest.get("policies", {})))
+        for name in ("summary", "curves", "patients", "journal"):
+            if self.has(name):
+                found += [p for p in getattr(self, name)["policy"].unique() if p not in found]
+        return [str(p) for p in found]
+
+    def label(self, policy: str) -> str:
+        """Give the display name of a policy."""
+        entry = self._entry(policy)
+        return str(entry.get("label") or policy.replace("_", " "))
+
+    def description(self, policy: str) -> str:
+        """Give the sentence that describes a policy; empty when the run recorded none."""
+        return str(self._entry(policy).get("description") or "")
+
+    def colour(self, policy: str) -> str | None:
+        """Give the colour that the policy's own file asks for, if any."""
+        return self._entry(policy).get("colour")
+
+    def _entry(self, policy: str) -> Mapping[str, Any]:
+        policies = self.manifest.get("policies", {})
+        entry = policies.get(policy) if isinstance(policies, Mapping) else None
+        if isinstance(entry, Mapping):
+            return entry
+        return {"label": entry} if entry else {}
+
+    @cached_property
+    def reference(self) -> str | None:
+        """The policy that the others are compared with; None when nothing is compared."""
+        if self.has("paired"):
+            return str(self.paired["reference"].iloc[0])  # type: ignore[index]
+        named = self.manifest.get("reference")
+        return str(named) if named in self.policies else None
+
+    @property
+    def origin(self) -> str:
+        """Where curves and results start: referral, infusion or remission."""
+        return str(self.manifest.get("origin", "referral"))
+
+    @property
+    def codes(self) -> Mapping[str, Any]:
+        """Names of the clinic's codes as the run recorded them (products, actions, pools, therapies)."""
+        codes = dict(self.manifest.get("codes") or {})
+        if "products" in self.manifest:
+            codes.setdefault("products", self.manifest["products"])
+        return codes
+
+    @cached_property
+    def journals(self) -> dict[str, pd.DataFrame]:
+        """The journal by policy, in display order; empty without a journal."""
+        if not self.has("journal"):
+            return {}
+        found = {str(p): rows for p, rows in self.journal.groupby("policy", sort=False, observed=True)}  # type: ignore[union-attr]
+        return {p: found[p] for p in self.policies if p in found}
+
+    def overall(self, name: str) -> pd.DataFrame:
+        """Give the rows of a frame that describe the whole cohort, not a stratum."""
+        table = getattr(self, name)
+        return table[table["stratum"] == "all"] if "stratum" in table.columns else table
+
+    def estimate(
+        self, policy: str, measure: str, months: float | None = None, stratum: str = "all"
+    ) -> Estimate | None:
+        """Look up one number of the summary; None when the run did not compute it."""
+        return self._estimates.get((policy, stratum, measure, months))
+
+    def difference(self, policy: str, measure: str, months: float | None = None) -> dict[str, float] | None:
+        """Look up one row of the paired comparison; None when there is none."""
+        return self._differences.get((policy, measure, months))
+
+    @cached_property
+    def _estimates(self) -> dict[tuple[str, str, str, float | None], Estimate]:
+        if not self.has("summary"):
+            return {}
+        return {
+            (row["policy"], row.get("stratum", "all"), row["measure"], _months(row["months"])): Estimate(
+                float(row["value"]), float(row["mc_se"]), str(row["unit"])
+            )
+            for row in self.summary.to_dict("records")  # type: ignore[union-attr]
+        }
+
+    @cached_property
+    def _differences(self) -> dict[tuple[str, str, float | None], dict[str, float]]:
+        if not self.has("paired"):
+            return {}
+        numbers = ("difference", "mc_se", "unpaired_se", "variance_reduction", "nnt", "gain", "lose", "same")
+        return {
+            (row["policy"], row["measure"], _months(row["months"])): {n: float(row[n]) for n in numbers}
+            for row in self.overall("paired").to_dict("records")
+        }
+
+
+def _months(value: Any) -> float | None:
+    number = float("nan") if value is None or value == "" else float(value)
+    return None if number != number else number

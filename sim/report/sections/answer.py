@@ -1,0 +1,191 @@
+"""The answer first: one sentence, one table."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any, Final, NamedTuple
+
+from markupsafe import Markup
+
+from sim.report import words
+from sim.report.frames import Estimate, Frames
+from sim.report.numbers import number, signed, unit_name
+from sim.report.page import Page, section
+
+
+class Column(NamedTuple):
+    """A column of the answer: measure, months, heading."""
+
+    measure: str
+    months: float | None
+    heading: str
+
+
+#: What people ask for first. Of several measures that stand for one thing, the first that the run computed is shown.
+COLUMNS: Final[tuple[tuple[Column, ...], ...]] = (
+    (Column("os", 24.0, "OS, 24 months"),),
+    (Column("os", 60.0, "OS, 60 months"),),
+    (Column("efs", 24.0, "EFS, 24 months"),),
+    (Column("efs", 60.0, "EFS, 60 months"),),
+    (Column("life_years", None, "Life-years"),),
+    (Column("hct", None, "Transplanted in remission"),),
+    (Column("relapse", 60.0, "Relapse, 60 months"), Column("cif_relapse", 60.0, "Relapse, 60 months")),
+    (Column("cif_nrm", 60.0, "Non-relapse mortality, 60 months"),),
+)
+#: The measures that decide, in order of preference.
+_DECISIVE: Final = (("life_years", None), ("os", 60.0), ("efs", 60.0))
+_LEVEL: Final = 0.95
+
+
+class Cell(NamedTuple):
+    """A cell: the estimate, whether it is the best of its column, and the paired difference to the reference."""
+
+    estimate: Estimate | None
+    best: bool
+    difference: Estimate | None
+    clear: bool
+
+
+@section(10, "The answer", needs=("summary",))
+def answer(page: Page) -> Markup | None:
+    """Show the answer: the sentence and the table."""
+    frames = page.frames
+    columns = shown_columns(frames)
+    policies = [p for p in frames.policies if any(frames.estimate(p, c.measure, c.months) for c in columns)]
+    if not policies:
+        return None
+    rows = table(frames, policies, columns)
+    return page.template(
+        "answer.html.j2",
+        {
+            "headings": [(c.heading, unit_name(_unit(frames, policies, c))) for c in columns],
+            "rows": [(p, frames.label(p), p == frames.reference, cells) for p, cells in rows.items()],
+            "sentences": sentences(frames, policies),
+            "number": number,
+            "signed": signed,
+            "origin": words.ORIGINS.get(frames.origin, frames.origin),
+        },
+    )
+
+
+@section(25, "By earlier transplant", needs=("summary",))
+def strata_table(page: Page) -> Markup | None:
+    """Show the same numbers for patients without and with an earlier HCT."""
+    frames = page.frames
+    blocks = []
+    for stratum, label in (("no_prior_hct", "No HCT before CAR T"), ("prior_hct", "HCT before CAR T")):
+        columns = shown_columns(frames, stratum)
+        policies = [p for p in frames.policies if any(frames.estimate(p, c.measure, c.months, stratum) for c in columns)]
+        if policies:
+            rows = [(p, frames.label(p), [frames.estimate(p, c.measure, c.months, stratum) for c in columns])
+                    for p in policies]  # fmt: skip
+            units = [unit_name(_unit(frames, policies, c, stratum)) for c in columns]
+            blocks.append((label, list(zip([c.heading for c in columns], units, strict=True)), rows))
+    return page.template("strata.html.j2", {"blocks": blocks, "number": number}) if blocks else None
+
+
+def shown_columns(frames: Frames, stratum: str = "all") -> list[Column]:
+    """List the columns for which the run has numbers."""
+    result = []
+    for choices in COLUMNS:
+        for column in choices:
+            if any(frames.estimate(p, column.measure, column.months, stratum) for p in frames.policies):
+                result.append(column)
+                break
+    return result
+
+
+def table(frames: Frames, policies: list[str], columns: list[Column]) -> dict[str, list[Cell]]:
+    """Fill the table: policy -> one cell per column."""
+    best = {c: best_of(frames, policies, c) for c in columns}
+    return {p: [_cell(frames, p, c, best[c]) for c in columns] for p in policies}
+
+
+def best_of(frames: Frames, policies: list[str], column: Column) -> str | None:
+    """Name the policy with the best value; None where no direction is better, or all are equal."""
+    direction = words.MEASURES.get(column.measure, ("", 0))[1]
+    values = {p: e.value for p in policies if (e := frames.estimate(p, column.measure, column.months)) is not None}
+    if not direction or len(set(values.values())) < 2:
+        return None
+    return max(values, key=lambda p: direction * values[p])
+
+
+def sentences(frames: Frames, policies: list[str]) -> list[str]:
+    """Say what the comparison shows and how sure that is."""
+    measure, months = next(
+        ((m, t) for m, t in _DECISIVE if all(frames.estimate(p, m, t) for p in policies)), (None, None)
+    )
+    if measure is None:
+        return [_caution(frames)]
+    best = best_of(frames, policies, Column(measure, months, ""))
+    what = words.measure_name(measure) + (f" at {months:.0f} months" if months else "")
+    if len(policies) < 2 or frames.reference is None:
+        values = [f"{frames.label(p)} {_with_error(frames.estimate(p, measure, months))}" for p in policies]
+        return [f"{words.sentence(what)}: {', '.join(values)}.", _caution(frames)]
+    if best is None:
+        return [f"All policies give the same {what}.", _caution(frames)]
+    return [_verdict(frames, policies, measure, months, best, what), _caution(frames)]
+
+
+def _verdict(
+    frames: Frames, policies: list[str], measure: str, months: float | None, best: str, what: str
+) -> str:
+    reference = frames.label(frames.reference or "")
+    others = [p for p in policies if p != frames.reference]
+    z = NormalDist().inv_cdf(1 - (1 - _LEVEL) / 2 / max(len(others), 1))
+    most = f"{frames.label(best)} gives the best {what} ({_with_error(frames.estimate(best, measure, months))})"
+    if best == frames.reference:
+        rows = {p: frames.difference(p, measure, months) for p in others}
+        worse = [p for p, r in rows.items() if r and r["difference"] + z * r["mc_se"] < 0]
+        clear = f"{len(worse)} of {len(others)} other policies are clearly worse on the same patients"
+        return f"{most}; {clear}, the rest cannot be told apart from it."
+    row = frames.difference(best, measure, months)
+    if row is None:
+        return f"{most}."
+    unit = (frames.estimate(best, measure, months) or Estimate(0, 0)).unit
+    gap, error = abs(row["difference"]), row["mc_se"]
+    interval = f"{signed(row['difference'] - z * error, unit)} to {signed(row['difference'] + z * error, unit)}"
+    sure = (
+        "more than chance in the simulation explains"
+        if gap > z * error
+        else "which chance in the simulation could explain: simulate more patients"
+    )
+    return (
+        f"{most}: {signed(row['difference'], unit)} ± {number(error, unit)} {unit_name(unit, difference=True)} against "
+        f"{reference} on the same patients (interval for {len(others)} comparison{'s' * (len(others) > 1)}: {interval}), "
+        f"{sure}."
+    )
+
+
+def _caution(frames: Frames) -> str:
+    text = (
+        "The errors are Monte-Carlo errors only: they shrink with more simulated patients. How uncertain the parameters "
+        "are is not in them yet"
+    )
+    if not frames.has("parameters"):
+        return f"{text}."
+    status = frames.parameters["status"].value_counts()  # type: ignore[index]
+    weak = int(status.get("recalled", 0) + status.get("assumed", 0))
+    return f"{text}: {weak} of {int(status.sum())} parameters are recalled or assumed (listed below)."
+
+
+def _with_error(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    unit = "%" if unit_name(estimate.unit) == "%" else f" {unit_name(estimate.unit)}"
+    return f"{number(estimate.value, estimate.unit)} ± {number(estimate.error, estimate.unit)}{unit}"
+
+
+def _cell(frames: Frames, policy: str, column: Column, best: str | None) -> Cell:
+    estimate = frames.estimate(policy, column.measure, column.months)
+    row = frames.difference(policy, column.measure, column.months) if policy != frames.reference else None
+    if estimate is None or row is None or math.isnan(row["difference"]):
+        return Cell(estimate, policy == best, None, False)
+    difference = Estimate(row["difference"], row["mc_se"], estimate.unit)
+    return Cell(estimate, policy == best, difference, abs(row["difference"]) > 1.96 * row["mc_se"])
+
+
+def _unit(frames: Frames, policies: list[str], column: Column, stratum: str = "all") -> str:
+    found: list[Any] = [frames.estimate(p, column.measure, column.months, stratum) for p in policies]
+    return next((e.unit for e in found if e is not None), "")

@@ -1,0 +1,27 @@
+"""One patient's life under every policy."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from sim.report.life import chapters, heading, infusion_day, since
+from sim.report.page import Page, section
+
+
+@section(5, "One life, every policy", needs=("journal",))
+def life(page: Page) -> Markup | None:
+    """Show the picture and tell the story of the patient whom the run record names."""
+    frames = page.frames
+    patient = frames.manifest.get("patient")
+    if patient is None:
+        return None
+    rows = frames.journal[frames.journal["patient"] == patient]  # type: ignore[index]
+    if rows.empty:
+        return None
+    labels = {p: frames.label(p) for p in frames.policies}
+    infusion, total = infusion_day(rows), rows["policy"].nunique()
+    told = [
+        (heading(c, labels, total), c.depth, [(f"{m.day:.0f}", since(m.day, infusion), m.words) for m in c.moments])
+        for c in chapters(rows, frames.codes)
+    ]
+    return page.figure("life") + page.template("life.html.j2", {"chapters": told, "patient": patient})

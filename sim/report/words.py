@@ -1,0 +1,251 @@
+"""Plain words for codes: events, phases, details, measures, statuses.
+
+The words belong to the codes of `sim.journal` and `sim.patient`. Codes that the clinic owns (actions, pools, therapies,
+products) are named by the run record where it does, otherwise by the lists here; a code without a name is
+shown as its number, never hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sim import journal
+from sim.patient import CAUSE_NAMES, NOT_INFUSED_NAMES
+
+#: Names of phases, in code order, and of death.
+PHASES: Final[dict[int, str]] = {
+    journal.WAITING: "waiting for CAR T",
+    journal.TREATMENT: "treatment until response",
+    journal.REMISSION: "remission after CAR T",
+    journal.TRANSPLANTED: "remission after consolidating HCT",
+    journal.RELAPSED: "leukaemia present",
+    journal.SECOND_REMISSION: "remission after salvage",
+    journal.SALVAGE_TRANSPLANTED: "remission after salvage HCT",
+    journal.PALLIATIVE: "palliative care",
+    journal.PHASES: "dead",
+}
+#: Names of overlays.
+OVERLAYS: Final[dict[int, str]] = {
+    journal.WARD: "hospital stay",
+    journal.ICU: "intensive care",
+    journal.CRS: "cytokine release syndrome",
+    journal.ICANS: "neurotoxicity (ICANS)",
+    journal.IEC_HS: "hyperinflammation (IEC-HS)",
+    journal.NEUTROPENIA: "neutropenia (ANC < 500)",
+    journal.APLASIA: "B-cell aplasia",
+    journal.IGG_REPLACEMENT: "IgG replacement",
+    journal.MAINTENANCE: "maintenance",
+    journal.TKI: "tyrosine kinase inhibitor",
+    journal.ACUTE_GVHD: "acute GVHD",
+    journal.CHRONIC_GVHD: "chronic GVHD",
+    journal.LATE_EFFECT: "late effect",
+    journal.SALVAGE: "salvage therapy",
+}
+#: Names of point events.
+POINTS: Final[dict[int, str]] = {
+    journal.REFERRAL: "referral",
+    journal.APHERESIS: "apheresis",
+    journal.MANUFACTURE_FAILED: "manufacturing failed",
+    journal.BRIDGING: "bridging therapy",
+    journal.LYMPHODEPLETION: "lymphodepletion",
+    journal.INFUSION: "CAR T infusion",
+    journal.TOCILIZUMAB: "tocilizumab",
+    journal.STEROID: "corticosteroids",
+    journal.INFECTION: "infection",
+    journal.BOOST: "CD34+ boost",
+    journal.VISIT: "visit",
+    journal.MRD_SEEN: "MRD found",
+    journal.APLASIA_LOSS_SEEN: "loss of B-cell aplasia found",
+    journal.DECISION: "decision",
+    journal.HCT: "transplant (HCT)",
+    journal.REINFUSION: "CAR T reinfusion",
+    journal.RESPONSE: "response assessed",
+    journal.RELAPSE: "relapse",
+    journal.SINUSOIDAL: "sinusoidal obstruction syndrome",
+    journal.SECOND_CANCER: "second cancer",
+    journal.INFERTILITY: "infertility",
+    journal.NOT_INFUSED: "no infusion",
+    journal.DIVERTED: "no place in time",
+    journal.LEVETIRACETAM: "levetiracetam",
+    journal.CANCELLED: "plan cancelled",
+    journal.DEATH: "death",
+}
+NAMES: Final[dict[int, str]] = {**PHASES, **OVERLAYS, **POINTS}
+
+#: Words for codes that the clinic owns; the run record's ``codes`` may replace any of these lists.
+CODES: Final[dict[str, tuple[str, ...]]] = {
+    "actions": (
+        "watch and wait",
+        "transplant (HCT)",
+        "CAR T reinfusion",
+        "maintenance",
+        "tyrosine kinase inhibitor",
+        "sequential CD22 CAR T",
+    ),
+    "pools": ("apheresis", "manufacturing", "ward", "intensive care", "transplant"),
+    "products": (),
+    "therapies": ("", "blinatumomab", "inotuzumab", "CD22 CAR T", "second CD19 CAR T", "chemotherapy"),
+}
+_RELAPSE_TYPES: Final = ("", "CD19+", "CD19-negative", "lineage switch")
+_SITES: Final = ("", "marrow", "CNS", "extramedullary", "testis")
+_CONDITIONING: Final = ("", "TBI", "chemotherapy", "reduced intensity")
+_STEPS: Final = ("", "anakinra", "ruxolitinib or emapalumab", "etoposide")
+_ASSAY_BITS: Final = ((1, "flow"), (2, "qPCR"), (4, "NGS"), (8, "B cells"))
+_GRADES: Final = ("0", "I", "II", "III-IV")
+
+#: Display name, and whether more is better (+1), less is better (-1) or neither (0), per measure of the summary.
+MEASURES: Final[dict[str, tuple[str, int]]] = {
+    "cr": ("complete remission", 1),
+    "os": ("overall survival", 1),
+    "efs": ("event-free survival", 1),
+    "efs_censored": ("event-free survival, censored at therapy in remission", 1),
+    "efs_stringent": ("event-free survival, stringent", 1),
+    "rfs": ("relapse-free survival", 1),
+    "relapse": ("relapse", -1),
+    "cif_relapse": ("relapse", -1),
+    "cif_relapse_cd19pos": ("CD19+ relapse", -1),
+    "cif_relapse_cd19neg": ("CD19-negative relapse", -1),
+    "cif_lineage_switch": ("lineage switch", -1),
+    "cif_relapse_cns": ("CNS relapse", -1),
+    "cif_nrm": ("non-relapse mortality", -1),
+    "no_response": ("no response or not infused", -1),
+    "hct": ("transplanted in remission", 0),
+    "salvage_hct": ("transplanted after salvage", 0),
+    "reinfusion": ("reinfused", 0),
+    "maintenance": ("maintenance", 0),
+    "infused": ("infused", 1),
+    "crs_ge1": ("CRS, any grade", -1),
+    "crs_ge3": ("CRS, grade 3 or more", -1),
+    "icans_ge1": ("ICANS, any grade", -1),
+    "icans_ge3": ("ICANS, grade 3 or more", -1),
+    "iec_hs": ("IEC-HS", -1),
+    "icaht_ge3": ("ICAHT, grade 3 or more", -1),
+    "icu_days": ("intensive care", -1),
+    "ward_days": ("hospital stay", -1),
+    "bca_lost": ("B-cell aplasia lost", 0),
+    "aplasia": ("B-cell aplasia", 0),
+    "life_years": ("life-years", 1),
+    "qalys": ("quality-adjusted life-years", 1),
+    "cost": ("cost", -1),
+}
+#: What a parameter's status means, from best to least supported.
+STATUSES: Final[dict[str, str]] = {
+    "review": "as printed in the review",
+    "found": "read in the paper, its abstract or its table",
+    "calibrated": "fitted to published results",
+    "recalled": "from memory: to be verified before use",
+    "assumed": "no source: assumed, with a wide range",
+}
+ORIGINS: Final[dict[str, str]] = {
+    "referral": "referral (everybody referred is counted)",
+    "infusion": "infusion (those infused are counted)",
+    "remission": "remission at the response visit (those in remission are counted)",
+}
+
+
+def measure_name(measure: str) -> str:
+    """Give a measure's display name; an unknown one keeps its own, without underscores."""
+    return MEASURES[measure][0] if measure in MEASURES else measure.replace("_", " ")
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital and leave the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def event_name(event: int) -> str:
+    """Give an event's display name; an unknown code falls back to the journal's own name or its number."""
+    return NAMES.get(event) or journal.event_names().get(event, f"event {event}").replace("_", " ")
+
+
+def detail_words(event: int, detail: int, codes: Mapping[str, Sequence[Any]] | None = None) -> str:
+    """Decode a journal row's detail.
+
+    Parameters
+    ----------
+    event, detail
+        As in the journal.
+    codes
+        Names of the clinic's codes (actions, pools, products, therapies) from the run record.
+
+    Returns
+    -------
+    str
+        Empty when the detail says nothing.
+    """
+    known = {**CODES, **(codes or {})}
+    if event in _COUNTED:
+        return _COUNTED[event].format(detail) if detail else ""
+    if event in _LISTED:
+        return _pick(_LISTED[event], detail)
+    if event in _CLINIC:
+        return _pick(known[_CLINIC[event]], detail, "")
+    return _OWN[event](detail, known) if event in _OWN else ""
+
+
+def phrase(event: int, detail: int, codes: Mapping[str, Sequence[Any]] | None = None) -> str:
+    """Put event and detail into one short phrase, such as ``relapse: CD19-negative, marrow``."""
+    words = detail_words(event, detail, codes)
+    return f"{event_name(event)}: {words}" if words else event_name(event)
+
+
+def _pick(names: Sequence[Any], code: int, missing: str = "") -> str:
+    return str(names[code]) if 0 <= code < len(names) else missing or f"code {code}"
+
+
+def _infusion(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
+    if detail >= 400:
+        return "sequential CD22 CAR T"
+    parts = [_pick(known["products"], detail % 100, f"product {detail % 100}").replace("_", "-")]
+    parts += ["out of specification"] * (detail // 100 % 2) + ["donor-derived"] * (detail // 200 % 2)
+    return ", ".join(parts)
+
+
+def _transplant(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
+    return _pick(_CONDITIONING, detail % 10) + (", not the first" if detail >= 10 else "")
+
+
+def _relapse(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
+    return ", ".join(w for w in (_pick(_RELAPSE_TYPES, detail // 10), _pick(_SITES, detail % 10)) if w)
+
+
+def _assays(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
+    return ", ".join(name for bit, name in _ASSAY_BITS if detail & bit)
+
+
+_COUNTED: Final = {
+    journal.CRS: "grade {}",
+    journal.ICANS: "grade {}",
+    journal.NEUTROPENIA: "ICAHT grade {}",
+    journal.APHERESIS: "attempt {}",
+    journal.MANUFACTURE_FAILED: "attempt {}",
+    journal.TOCILIZUMAB: "doses: {}",
+}
+_LISTED: Final[dict[int, Sequence[str]]] = {
+    journal.WARD: ("", "", "transplant unit"),
+    journal.IEC_HS: _STEPS,
+    journal.ACUTE_GVHD: ("", *(f"grade {g}" for g in _GRADES[1:])),
+    journal.LATE_EFFECT: ("", "chronic condition", "neurocognitive"),
+    journal.LYMPHODEPLETION: ("", "fludarabine by exposure"),
+    journal.STEROID: ("for CRS", "for ICANS"),
+    journal.INFECTION: ("", "mild", "severe"),
+    journal.APLASIA_LOSS_SEEN: ("", "in blood", "hematogones in marrow"),
+    journal.REINFUSION: ("without effect", "aplasia restored"),
+    journal.RESPONSE: ("no complete remission", "complete remission"),
+    journal.NOT_INFUSED: tuple(NOT_INFUSED_NAMES[k] for k in sorted(NOT_INFUSED_NAMES)),
+    journal.DEATH: tuple(CAUSE_NAMES[k] for k in sorted(CAUSE_NAMES)),
+}
+_CLINIC: Final = {
+    journal.DECISION: "actions",
+    journal.CANCELLED: "actions",
+    journal.DIVERTED: "pools",
+    journal.SALVAGE: "therapies",
+}
+_OWN: Final = {
+    journal.INFUSION: _infusion,
+    journal.HCT: _transplant,
+    journal.RELAPSE: _relapse,
+    journal.VISIT: _assays,
+    journal.MRD_SEEN: _assays,
+}

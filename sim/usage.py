@@ -1,0 +1,124 @@
+"""The command line: what may stand on it, and the text that teaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sim.conf import groups, headline, options
+from sim.problems import Problem, did_you_mean
+
+EXAMPLES: Final = """\
+usage: python -m sim [-m] [--config-dir DIR] [key=value ...]
+
+Virtual patients with B-ALL live through CAR T-cell therapy, each under every policy.
+
+examples
+  python -m sim                                              compare the policies: SimPy engine, 2,000 patients under each
+  python -m sim engine=batch cohort.n=100000                 the same pathway, compiled
+  python -m sim cohort=eliana 'policy=[watch,selective]' product=brexu_cel seed=7 out=outputs/mine
+  python -m sim cohort.patients=my_patients.csv              real patients
+  python -m sim experiment=replay patient=47                 one patient's life under every policy
+  python -m sim -m clinic.transplant.trm.value=0.02,0.08,0.15   a small sweep, collected into one table
+  python -m sim experiment=parameters                        every parameter with its range, source and status
+"""
+
+OPTIONS: Final = """\
+options
+  -m, --multirun     run every combination of the values given (a,b,c or range(1,4)), one folder each, and collect
+  --config-dir DIR   use your own files as well: DIR/policy/mine.yaml, DIR/cohort/ours.yaml, DIR/experiment/...
+  --show             print the composed settings as YAML and stop
+  --version, -h, --help
+"""
+
+KEYS: Final = """\
+keys
+  any number may be changed: clinic.transplant.trm.value=0.1, policy.selective.bca_window_months=9, hospital.pools.icu=2
+  seed, engine=simpy|batch, origin=referral|infusion|remission, horizon_years, reference=POLICY, journal=auto|on|off,
+  threads, out=DIR, quiet=true, cohort.n, cohort.patients=FILE.csv
+  a policy's own care: policy.watch.set.clinic.supportive.early_tocilizumab=1
+"""
+
+#: Groups that the help explains one by one, in this order.
+EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital")
+#: Files that others build on: not choices of their own.
+SHARED: Final = frozenset({("cohort", "base"), ("product", "catalogue")})
+FLAGS: Final = ("-m", "--multirun", "--config-dir", "--show", "--version", "-h", "--help")
+
+
+@dataclass
+class Arguments:
+    """What stood on the command line."""
+
+    overrides: list[str] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    multirun: bool = False
+    show: bool = False
+    version: bool = False
+    help: bool = False
+
+
+def read(argv: Sequence[str]) -> Arguments:
+    """Sort the arguments into flags and overrides.
+
+    Raises
+    ------
+    Problem
+        When a flag is unknown or lacks its value.
+    """
+    found = Arguments()
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-m", "--multirun"):
+            found.multirun = True
+        elif word in ("-h", "--help"):
+            found.help = True
+        elif word in ("--show", "--version"):
+            setattr(found, word.removeprefix("--"), True)
+        elif word in ("-c", "--cfg"):  # as Hydra calls it
+            found.show = True
+            _value(word, rest)
+        elif word == "--config-dir" or word.startswith("--config-dir="):
+            found.folders.append(Path(_value(word, rest)))
+        elif word.startswith("-") and not word.startswith("-="):
+            raise Problem(f"unknown option {word!r}, {did_you_mean(word, FLAGS)}")
+        else:
+            found.overrides.append(word)
+    return found
+
+
+def _value(word: str, rest: list[str]) -> str:
+    _, equals, value = word.partition("=")
+    if equals:
+        return value
+    if not rest:
+        raise Problem(f"{word} needs a value behind it")
+    return rest.pop(0)
+
+
+def help_text() -> str:
+    """Teach the command line: examples, choices with what they are, keys."""
+    parts = [EXAMPLES, OPTIONS, "choices"]
+    for group in EXPLAINED:
+        parts.append(f"  {group}=")
+        shown = [name for name in options(group) if (group, name) not in SHARED]
+        parts += [f"    {name:<18} {headline(group, name)}" for name in shown]
+    parts.append("  others: " + _others())
+    return "\n".join([*parts, "", KEYS])
+
+
+def _others() -> str:
+    found = [f"{group}={'|'.join(options(group))}" for group in groups() if group not in EXPLAINED]
+    several = [text for text in found if not text.endswith("=default")]
+    single = [text.removesuffix("=default") for text in found if text.endswith("=default")]
+    lines = [*several, f"{', '.join(single)} (=default)"]
+    return _wrapped("; ".join(lines))
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, 110, subsequent_indent="    ", break_on_hyphens=False)
