@@ -36,7 +36,13 @@ def complaints(error: ValidationError, schema: type[BaseModel], data: Any) -> li
         if part["type"] == "extra_forbidden":
             keys = keys if keys is not None else list(known_keys(schema, data))
         found += _sentences(part, schema, keys or [])
-    return list(dict.fromkeys(found))
+    return _said_once(found)
+
+
+def _said_once(found: list[str]) -> list[str]:
+    """Leave out what policies only repeat because they share it (`follow_up`)."""
+    shared = {text.removeprefix("follow_up.") for text in found if text.startswith("follow_up.")}
+    return [text for text in dict.fromkeys(found) if re.sub(r"^policy\.\w+\.", "", text) not in shared]
 
 
 def _sentences(part: Any, schema: type[BaseModel], keys: list[str]) -> list[str]:
@@ -45,17 +51,17 @@ def _sentences(part: Any, schema: type[BaseModel], keys: list[str]) -> list[str]
     if kind == "extra_forbidden":
         return [f"unknown key {key!r}: {nearest_key(path, keys)}"]
     if kind == "missing":
-        return [f"{key} is missing"]
+        return [f"{key} is missing" + (": list one at least, 'policy=[watch,selective]'" if key == "policy" else "")]
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return [_not_a_group(path, given, part)]
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", part["ctx"]["expected"])
         return [f"{key}: {_quote(given)} is not possible, {did_you_mean(str(given), choices)}"]
     if kind == "value_error":
-        rules = str(part["ctx"]["error"]).splitlines()
+        rules = re.sub(r" \.(low|high)=", rf" {key}.\1=", str(part["ctx"]["error"])).splitlines()
         value = f" (is {_quote(given)})" if isinstance(given, int | float | str) and path else ""
         return [f"{key}: {rule}{value}" if key else rule for rule in rules]
-    rule = part["msg"].removeprefix("Input ").removeprefix("Value ")
+    rule = re.sub(r"^(Input|Value|Dictionary|Tuple|List|String) should", "must", part["msg"])
     return [f"{key}: {rule} (is {_quote(given)})" if key else f"{rule} (is {_quote(given)})"]
 
 
@@ -95,16 +101,15 @@ def _path(loc: tuple[int | str, ...]) -> list[str]:
 
 def nearest_key(path: list[str], keys: list[str]) -> str:
     """Phrase the remedy for an unknown dotted key: a sibling with a similar name, or a similar key elsewhere."""
-    parent = ".".join(path[:-1])
-    depth = len(path)
-    siblings = [key.split(".")[depth - 1] for key in keys if not parent or key.startswith(f"{parent}.")]
-    near = difflib.get_close_matches(path[-1], sorted(set(siblings)), n=1, cutoff=0.6)
+    parent, leaf = path[:-1], path[-1]
+    below = [parts for parts in (key.split(".") for key in keys) if parts[: len(parent)] == parent]
+    siblings = list(dict.fromkeys(parts[len(parent)] for parts in below if len(parts) > len(parent)))
+    near = difflib.get_close_matches(leaf, siblings, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {'.'.join([*path[:-1], near[0]])!r}?"
-    elsewhere = nearest(".".join(path), keys)
-    if elsewhere:
-        return f"did you mean {elsewhere!r}?"
-    return did_you_mean(path[-1], siblings or keys)
+        return f"did you mean {'.'.join([*parent, near[0]])!r}?"
+    same = [key for key in keys if key.split(".")[-1] == leaf] if siblings else keys
+    elsewhere = nearest(".".join(path), same)
+    return f"did you mean {elsewhere!r}?" if elsewhere else did_you_mean(leaf, siblings or keys)
 
 
 def known_keys(schema: Any, data: Any, prefix: str = "") -> Iterator[str]:

@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sim.complaints import known_keys, nearest_key
-from sim.conf import conf_folder, options
+from sim.conf import conf_folder, groups, options
 from sim.problems import Problem, did_you_mean, joined, nearest
 from sim.settings import Settings, load
 
@@ -238,6 +238,8 @@ def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> st
     keys = list(known_keys(Settings, data))
     if key in keys:
         return f"{key} is not set there; to add it write +{key}=..."
+    if "/" in key:
+        return f"unknown group {key!r}: {did_you_mean(key, groups())}"
     return f"unknown key {key!r}: {nearest_key(path, keys)}"
 
 

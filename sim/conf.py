@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from sim.problems import Problem
+
+#: Files that others build on: not choices of their own.
+SHARED: Final = frozenset({"base", "catalogue"})
 
 
 def conf_folder() -> Path:
@@ -27,7 +31,7 @@ def options(group: str, folders: Sequence[Path] = ()) -> list[str]:
     """List the choices of a group, those of further folders behind the shipped ones."""
     names: list[str] = []
     for root in (conf_folder(), *folders):
-        names += sorted(path.stem for path in (root / group).glob("*.yaml") if not path.stem.startswith("_"))
+        names += sorted(path.stem for path in (root / group).glob("*.yaml") if path.stem not in SHARED)
     return list(dict.fromkeys(names))
 
 

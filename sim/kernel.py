@@ -92,11 +92,11 @@ def compiled(
     callable
         The compiled clone, or a plain clone where compilation is disabled.
     """
-    return _clone(function, swap or {}, {}, cache=cache, checked=checked)
+    return _clone(function, swap or {}, {}, entry=True, cache=cache, checked=checked)
 
 
 def _clone(
-    function: Callable[..., Any], swap: dict[Any, Any], memo: dict[Any, Any], *, cache: bool, checked: bool
+    function: Callable[..., Any], swap: dict[Any, Any], memo: dict[Any, Any], *, entry: bool, cache: bool, checked: bool
 ) -> Callable[..., Any]:
     function = swap.get(function, function)
     if function in memo:
@@ -105,7 +105,7 @@ def _clone(
     for name in _names(function.__code__):
         value = names.get(name)
         if isinstance(value, types.FunctionType) and not value.__module__.startswith(("numpy", "math", "numba")):
-            names[name] = _clone(value, swap, memo, cache=False, checked=checked)
+            names[name] = _clone(value, swap, memo, entry=False, cache=False, checked=checked)
     clone = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
     clone.__qualname__, clone.__module__ = function.__qualname__, function.__module__
     if not jit_enabled():
@@ -114,9 +114,9 @@ def _clone(
     import numba
 
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": checked}
-    if cache:
-        options["cache"] = True
-    else:
+    if entry:
+        options["cache"] = cache
+    else:  # called by compiled code alone: calling it from Python would crash
         options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
     memo[function] = _one_version(numba.njit(**options)(clone))
     return memo[function]

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from sim import marginals
-from sim.attributes import AGE_EDGES, ORDER, SITES
+from sim.attributes import AGE_EDGES, BURDEN_CLASSES, ORDER, SITES
 from sim.cohort_settings import Ages, Cohort
 from sim.copula import Copula
 from sim.problems import Problem, did_you_mean
@@ -81,7 +81,7 @@ def prepare(cohort: Cohort, products: Sequence[str]) -> Recipe:
 def _recipe(key: _Same, products: tuple[str, ...]) -> Recipe:
     cohort = key.cohort
     copula = Copula(np.array(cohort.correlation.matrix()))
-    shares = _shares(cohort.burden, tuple(cohort.burden.shares))
+    shares = _shares(cohort.burden, BURDEN_CLASSES)
     ages = np.array(cohort.age.points())
     tables = [_table(cohort, name, products) for name in ORDER[2:]]
     roots, mass = _roots(cohort.age, shares, cohort.correlation.age_burden)

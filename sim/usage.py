@@ -43,8 +43,6 @@ keys
 
 #: Groups that the help explains one by one, in this order.
 EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital")
-#: Files that others build on: not choices of their own.
-SHARED: Final = frozenset({("cohort", "base"), ("product", "catalogue")})
 FLAGS: Final = ("-m", "--multirun", "--config-dir", "--show", "--version", "-h", "--help")
 
 
@@ -104,8 +102,7 @@ def help_text() -> str:
     parts = [EXAMPLES, OPTIONS, "choices"]
     for group in EXPLAINED:
         parts.append(f"  {group}=")
-        shown = [name for name in options(group) if (group, name) not in SHARED]
-        parts += [f"    {name:<18} {headline(group, name)}" for name in shown]
+        parts += [f"    {name:<18} {headline(group, name)}" for name in options(group)]
     parts.append("  others: " + _others())
     return "\n".join([*parts, "", KEYS])
 

@@ -64,8 +64,7 @@ def simulate_into(settings: Any, folder: Path) -> None:
     simulation = Simulation(settings, journal=False)
     lives = simulation.n * len(settings.policy)
     simulation.journal = keeps_journal(settings, lives)
-    reference = settings.reference_policy
-    tally = Tally(list(settings.policy), reference, settings.origin)
+    tally = Tally(list(settings.policy), settings.origin, settings.reference_policy, simulation.horizon)
     parts = Parts(folder, list(settings.policy)) if simulation.journal else None
     with progress(lives, "lives", quiet=settings.quiet) as advance:
         for block in simulation.blocks():
@@ -78,7 +77,7 @@ def simulate_into(settings: Any, folder: Path) -> None:
     if parts is not None:
         parts.write()
     write_parameters(settings, folder)
-    (folder / "config.yaml").write_text(settings.as_yaml(), encoding="utf-8")
+    write_config(settings, folder)
     record = manifest(settings, simulation.n, seconds)
     (folder / "manifest.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -93,6 +92,11 @@ def write_parameters(settings: Any, folder: Path) -> None:
     """Write every parameter line of the run."""
     rows = [{"key": key, **line.model_dump()} for key, line in settings.lines()]
     pd.DataFrame(rows).to_csv(folder / "parameters.csv", index=False)
+
+
+def write_config(settings: Any, folder: Path) -> None:
+    """Write the composed settings of the run."""
+    (folder / "config.yaml").write_text(settings.as_yaml(), encoding="utf-8")
 
 
 def manifest(settings: Any, n: int, seconds: float) -> dict[str, Any]:

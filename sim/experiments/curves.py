@@ -59,7 +59,7 @@ def fine_codes(days: np.ndarray) -> np.ndarray:
 
 def fine_code_of_month(months: float) -> int:
     """Give the fine code of a month."""
-    return int(fine_codes(np.array(months * DAYS_PER_MONTH)))
+    return int(fine_codes(np.array([months * DAYS_PER_MONTH]))[0])
 
 
 def month_code(months: float) -> int:

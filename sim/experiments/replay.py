@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sim.experiments.compare import manifest, write_parameters
+from sim.experiments.compare import manifest, write_config, write_parameters
 from sim.experiments.folders import point_latest, run_folder, written_whole
 from sim.experiments.run import Simulation
 from sim.problems import Problem
@@ -59,7 +59,7 @@ def replay_into(settings: Any, simulation: Simulation, number: int, folder: Path
     parts.keep(block)
     parts.write()
     write_parameters(settings, folder)
-    (folder / "config.yaml").write_text(settings.as_yaml(), encoding="utf-8")
+    write_config(settings, folder)
     record = manifest(settings, 1, 1.0) | {"patient": number}
     for name in ("seconds", "lives_per_second"):
         record.pop(name)

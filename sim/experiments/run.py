@@ -78,7 +78,7 @@ class Simulation:
         if self.settings.engine == "batch":
             yield from self._batch_blocks()
         elif self._is_shared():
-            yield self._shared_block()
+            yield from _split(self._shared_block())
         else:
             for first, count in self._spans():
                 yield self._simpy_block(first, count)
@@ -153,6 +153,18 @@ class Simulation:
             )
             _keep(block, name, lives, rows, first_row, self.journal)
         return block
+
+
+def _split(block: Block) -> Iterator[Block]:
+    """Cut the lives of patients who shared one hospital into the blocks in which they are counted."""
+    n = len(next(iter(block.lives.values())))
+    for first in range(0, n, cohorts.BLOCK):
+        last = min(n, first + cohorts.BLOCK)
+        part = Block(first, {name: lives[first:last] for name, lives in block.lives.items()})
+        for name, starts in block.first_row.items():
+            part.rows[name] = block.rows[name][starts[first] : starts[last]]
+            part.first_row[name] = starts[first : last + 1] - starts[first]
+        yield part
 
 
 def _threads(wanted: int) -> int:

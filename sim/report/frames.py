@@ -145,12 +145,10 @@ class Frames:
 
     def overall(self, name: str) -> pd.DataFrame:
         """Give the rows of a frame that describe the whole cohort, not a stratum."""
-        table = getattr(self, name)
+        table: pd.DataFrame = getattr(self, name)
         return table[table["stratum"] == "all"] if "stratum" in table.columns else table
 
-    def estimate(
-        self, policy: str, measure: str, months: float | None = None, stratum: str = "all"
-    ) -> Estimate | None:
+    def estimate(self, policy: str, measure: str, months: float | None = None, stratum: str = "all") -> Estimate | None:
         """Look up one number of the summary; None when the run did not compute it."""
         return self._estimates.get((policy, stratum, measure, months))
 

@@ -52,9 +52,14 @@ def gains(frames: Frames) -> Drawing | None:
         for side, ink in ((-100 * row["lose"], style.LOSE), (100 * row["gain"], style.GAIN)):
             axes.barh(place, side, color=ink.light, height=0.62)
             axes.annotate(
-                f"{abs(side):.1f}%", (side, place), xytext=(4 if side >= 0 and ink is style.GAIN else -4, 0),
-                textcoords="offset points", va="center", ha="left" if ink is style.GAIN else "right", fontsize=8.5,
-            )  # fmt: skip
+                f"{abs(side):.1f}%",
+                (side, place),
+                xytext=(4 if side >= 0 and ink is style.GAIN else -4, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if ink is style.GAIN else "right",
+                fontsize=8.5,
+            )
     axes.axvline(0, color=style.MUTED.light, linewidth=0.8)
     reach = 100 * float(np.nanmax(rows[["gain", "lose"]].to_numpy(float)))
     axes.set_xlim(-1.18 * max(reach, 1), 1.18 * max(reach, 1))
@@ -70,7 +75,7 @@ def gains(frames: Frames) -> Drawing | None:
     axes.set_title("gain →", loc="right", color=style.GAIN.light)
     what = words.measure_name(measure) + (f" at {months:.0f} months" if months else "")
     caption = (
-        f"Patients whose {what} is worse or better than the same patient's under "
+        f"Patients who do worse or better in {what} than the same patient under "
         f"{frames.label(frames.reference or '')}; the rest see no difference. Which individuals gain depends on how "
         "the random numbers of a patient's lives are coupled: decide on strata that can be observed, not on this count."
     )
@@ -94,9 +99,14 @@ def strata(frames: Frames) -> Drawing | None:
                 continue
             g = by_label[label]
             axes.errorbar(
-                g.difference, place, xerr=1.96 * g.error, fmt=own.marker if place else "D", color=own.ink.light,
-                markersize=4.2 if place else 6, elinewidth=1.1,
-            )  # fmt: skip
+                g.difference,
+                place,
+                xerr=1.96 * g.error,
+                fmt=own.marker if place else "D",
+                color=own.ink.light,
+                markersize=4.2 if place else 6,
+                elinewidth=1.1,
+            )
         axes.axvline(0, color=style.MUTED.light, linewidth=0.8)
         axes.axhline(0.5, color=style.GRID.light, linewidth=0.8)
         axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -124,7 +134,7 @@ def compared(frames: Frames) -> dict[str, list[Gain]]:
         Policy -> gains, the whole cohort first; empty without a reference or with too few patients in common.
     """
     table, reference = frames.patients, frames.reference
-    if table is None or reference is None or "number" not in table.columns:
+    if table is None or reference is None:
         return {}
     base = _years(frames, reference)
     results: dict[str, list[Gain]] = {}
@@ -132,7 +142,7 @@ def compared(frames: Frames) -> dict[str, list[Gain]]:
         if policy != reference and (table["policy"] == policy).any():
             ours = _years(frames, policy)
             common = base.index.intersection(ours.index)
-            attributes = table[table["policy"] == reference].set_index("number").loc[common]
+            attributes = table[table["policy"] == reference].set_index(_key(table)).loc[common]
             found = list(_by_stratum(ours[common].to_numpy() - base[common].to_numpy(), attributes))
             if found:
                 results[policy] = found
@@ -171,7 +181,12 @@ def _years(frames: Frames, policy: str) -> pd.Series[float]:
     death = rows["t_death"].to_numpy(float)
     counted = np.isfinite(zero)
     years = (np.minimum(death, _horizon(frames)) - np.where(counted, zero, 0.0)) / DAYS_PER_YEAR
-    return pd.Series(years[counted], index=rows["number"].to_numpy()[counted])
+    return pd.Series(years[counted], index=rows[_key(table)].to_numpy()[counted])
+
+
+def _key(table: pd.DataFrame) -> str:
+    """Name the column that holds the patient's number."""
+    return "patient" if "patient" in table.columns else "number"
 
 
 def _horizon(frames: Frames) -> float:
@@ -201,7 +216,8 @@ def _alt(frames: Frames, rows: pd.DataFrame, what: str) -> str:
         f"{frames.label(r['policy'])}: {100 * r['gain']:.1f}% gain, {100 * r['lose']:.1f}% lose"
         for r in rows.to_dict("records")
     ]
-    return f"Bars of patients whose {what} changes against {frames.label(frames.reference or '')}. {'; '.join(parts)}."
+    reference = frames.label(frames.reference or "")
+    return f"Bars of patients who gain or lose in {what} against {reference}. {'; '.join(parts)}."
 
 
 def _alt_strata(frames: Frames, results: dict[str, list[Gain]]) -> str:

@@ -21,10 +21,16 @@ STRIPS: Final = (
     (journal.APLASIA,),
     (journal.WARD, journal.ICU, journal.MAINTENANCE, journal.TKI, journal.SALVAGE),
     (
-        journal.IGG_REPLACEMENT, journal.LATE_EFFECT, journal.CHRONIC_GVHD, journal.ACUTE_GVHD, journal.NEUTROPENIA,
-        journal.IEC_HS, journal.ICANS, journal.CRS,
+        journal.IGG_REPLACEMENT,
+        journal.LATE_EFFECT,
+        journal.CHRONIC_GVHD,
+        journal.ACUTE_GVHD,
+        journal.NEUTROPENIA,
+        journal.IEC_HS,
+        journal.ICANS,
+        journal.CRS,
     ),
-)  # fmt: skip
+)
 #: Signs above the phase bar: marker, size, face.
 SIGNS: Final = {
     journal.VISIT: ("|", 5.0, style.MUTED),
@@ -64,8 +70,8 @@ def lanes(frames: Frames) -> Drawing | None:
     axes.set_xlabel("Time since referral (months, then years; the scale narrows with time)")
     _legend(canvas, {int(e) for rows in mine.values() for e in rows["event"].unique()})
     caption = (
-        f"Patient {patient} under every policy. Bars: phases; strips below them: B-cell aplasia, treatment, harm; signs "
-        "above them: visits and what they found. The same patient has the same luck under every policy."
+        f"Patient {patient} under every policy. Bars: phases; strips below them: B-cell aplasia, treatment, harm; "
+        "signs above them: visits and what they found. The same patient has the same luck under every policy."
     )
     return Drawing(canvas, _alt(frames, mine, int(patient)), caption)
 
@@ -75,7 +81,8 @@ def _time_axis(axes: Axes, end: float) -> None:
     import numpy as np
 
     if end > 24:
-        axes.set_xscale("function", functions=(lambda x: np.log1p(np.maximum(x, -1) / _BEND), lambda y: _BEND * np.expm1(y)))
+        narrow = (lambda x: np.log1p(np.maximum(x, -1) / _BEND), lambda y: _BEND * np.expm1(y))
+        axes.set_xscale("function", functions=narrow)
     ticks = [t for t in _TICKS if t <= end]
     axes.set_xlim(0, end)
     axes.set_xticks(ticks, ["0" if not t else f"{t} mo" if t < 12 else f"{t // 12} y" for t in ticks])
@@ -96,10 +103,17 @@ def _lane(axes: Axes, rows: pd.DataFrame, place: int) -> None:
                 lift -= 0.15 * (event == journal.DECISION)
                 line = event in (journal.INFUSION, journal.VISIT, journal.INFECTION)
                 axes.plot(
-                    left, place + lift, marker=marker, markersize=size * (1.7 if event == journal.INFUSION else 1.15),
-                    mfc=face.light, mec=face.light if line else style.TEXT.light, mew=1.4 if line else 0.8, linewidth=0,
-                    zorder=5 if event == journal.DEATH else 6, clip_on=False,
-                )  # fmt: skip
+                    left,
+                    place + lift,
+                    marker=marker,
+                    markersize=size * (1.7 if event == journal.INFUSION else 1.15),
+                    mfc=face.light,
+                    mec=face.light if line else style.TEXT.light,
+                    mew=1.4 if line else 0.8,
+                    linewidth=0,
+                    zorder=5 if event == journal.DEATH else 6,
+                    clip_on=False,
+                )
 
 
 def _bar(axes: Axes, place: float, left: float, right: float, height: float, ink: style.Ink) -> None:
@@ -118,13 +132,19 @@ def _legend(canvas: Any, seen: set[int]) -> None:
         if event in seen:
             line = event in (journal.INFUSION, journal.VISIT, journal.INFECTION)
             entries.append(
-                Line2D([], [], marker=marker, markersize=size + 1.5, mfc=face.light, linewidth=0,
-                       mec=face.light if line else style.TEXT.light, mew=1.4 if line else 0.8,
-                       label=words.sentence(words.POINTS[event]))
-            )  # fmt: skip
-    canvas.legend(
-        handles=entries, loc="outside upper center", ncols=5, columnspacing=1.2, handlelength=1.3, fontsize=8
-    )
+                Line2D(
+                    [],
+                    [],
+                    marker=marker,
+                    markersize=size + 1.5,
+                    mfc=face.light,
+                    linewidth=0,
+                    mec=face.light if line else style.TEXT.light,
+                    mew=1.4 if line else 0.8,
+                    label=words.sentence(words.POINTS[event]),
+                )
+            )
+    canvas.legend(handles=entries, loc="outside upper center", ncols=5, columnspacing=1.2, handlelength=1.3, fontsize=8)
 
 
 def _alt(frames: Frames, mine: dict[str, pd.DataFrame], patient: int) -> str:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: A sojourn shorter than this many days is told in one line, a longer one by its beginning and its end.
-SHORT: Final = 45.0#: What comes first on one day: what happened, the phase that follows, what goes with it, what is decided then.
+SHORT: Final = 45.0
+#: What comes first on one day: what happened, the phase that follows, what goes with it, what is decided.
 _POINT, _PHASE, _OVERLAY, _DECISION = range(4)
 
 
@@ -88,7 +89,7 @@ def _branch(lives: dict[str, tuple[Moment, ...]], told: int, depth: int) -> list
     shared = told
     while shared < len(first) and all(shared < len(o) and o[shared] == first[shared] for o in others):
         shared += 1
-    result = [Chapter(tuple(lives), depth, first[told:shared])] if shared > told or not depth else []
+    result = [Chapter(tuple(lives), depth, first[told:shared])] if shared > told else []
     groups: dict[Moment | None, dict[str, tuple[Moment, ...]]] = {}
     for policy, life in lives.items():
         groups.setdefault(life[shared] if shared < len(life) else None, {})[policy] = life
@@ -187,4 +188,27 @@ def life_table_text(
 
     console = Console(file=StringIO(), width=width, color_system=None, force_terminal=False, highlight=False)
     console.print(life_table(rows, labels, codes))
-    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def life_text(frames: Any, patient: int, width: int = 110) -> str:
+    """Tell a patient of a run's journal as text, with the run's labels and names; see `life_table`.
+
+    Parameters
+    ----------
+    frames
+        `sim.report.frames.Frames` with a journal.
+    patient
+        The patient's number.
+    width
+        Characters per line.
+
+    Raises
+    ------
+    ValueError
+        When the journal has no such patient.
+    """
+    rows = frames.journal[frames.journal["patient"] == patient]
+    if rows.empty:
+        raise ValueError(f"patient {patient} is not in the journal")
+    return life_table_text(rows, {p: frames.label(p) for p in frames.policies}, frames.codes, width)

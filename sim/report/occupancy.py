@@ -45,9 +45,13 @@ def occupancy(frames: Frames) -> Drawing | None:
     canvas, grid = style.panels(len(shares), 5, height=1.75, room=1.1)
     for axes, (policy, found) in zip(grid, shares.items(), strict=True):
         axes.stackplot(
-            months, *(found[k] for k in seen), colors=[style.PHASES[k].light for k in seen],
-            labels=[words.sentence(words.PHASES[k]) for k in seen], edgecolor=style.PAPER.light, linewidth=0.4,
-        )  # fmt: skip
+            months,
+            *(found[k] for k in seen),
+            colors=[style.PHASES[k].light for k in seen],
+            labels=[words.sentence(words.PHASES[k]) for k in seen],
+            edgecolor=style.PAPER.light,
+            linewidth=0.4,
+        )
         style.name_panel(axes, frames.label(policy), style.stroke(policy, frames.colour(policy)))
         axes.grid(False)
         style.month_axis(axes, END, most=6)
@@ -130,12 +134,13 @@ def origins(rows: pd.DataFrame, people: np.ndarray, place: np.ndarray, origin: s
 
 def _at(times: np.ndarray, days: np.ndarray) -> np.ndarray:
     """Count the times at or before each day."""
-    return np.searchsorted(np.sort(times), days, side="right")
+    return np.asarray(np.searchsorted(np.sort(times), days, side="right"))
 
 
 def _alt(frames: Frames, shares: dict[str, np.ndarray], seen: list[int]) -> str:
     parts = []
     for policy, found in shares.items():
         top = sorted(seen, key=lambda k: -found[k][-1])[:3]
-        parts.append(f"{frames.label(policy)}: " + ", ".join(f"{words.PHASES[k]} {100 * found[k][-1]:.0f}%" for k in top))
+        values = ", ".join(f"{words.PHASES[k]} {100 * found[k][-1]:.0f}%" for k in top)
+        parts.append(f"{frames.label(policy)}: {values}")
     return f"Stacked areas per policy. Largest groups after {END:.0f} months: {'; '.join(parts)}."

@@ -30,9 +30,14 @@ def risks(frames: Frames) -> Drawing | None:
     canvas, grid = style.panels(len(policies), 5, height=1.75, room=0.9)
     for axes, (policy, (months, bands)) in zip(grid, stacks.items(), strict=True):
         axes.stackplot(
-            months, *bands.values(), colors=[style.RISKS[b].light for b in bands], step="post",
-            labels=[words.sentence(words.measure_name(b)) for b in bands], edgecolor=style.PAPER.light, linewidth=0.4,
-        )  # fmt: skip
+            months,
+            *bands.values(),
+            colors=[style.RISKS[b].light for b in bands],
+            step="post",
+            labels=[words.sentence(words.measure_name(b)) for b in bands],
+            edgecolor=style.PAPER.light,
+            linewidth=0.4,
+        )
         style.name_panel(axes, frames.label(policy), style.stroke(policy, frames.colour(policy)))
         style.month_axis(axes, end, most=6)
         style.percent_axis(axes)
@@ -42,7 +47,7 @@ def risks(frames: Frames) -> Drawing | None:
     canvas.supxlabel(f"Months since {frames.origin}", fontsize=9)
     canvas.supylabel("Patients (%)", fontsize=9)
     caption = (
-        "Cumulative incidence of the first failure (Aalen-Johansen); the white area above is alive and event-free. "
+        "Cumulative incidence of the first failure (Aalen-Johansen); the empty area above is alive and event-free. "
         "CNS relapses are counted by their antigen."
     )
     return Drawing(canvas, _alt(frames, stacks), caption)

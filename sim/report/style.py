@@ -132,7 +132,19 @@ def stroke(policy: str, wanted: str | None = None) -> Stroke:
 
 def inks() -> list[Ink]:
     """List every ink, so that the page can exchange light for dark."""
-    found = [TEXT, MUTED, GRID, PAPER, SHADE, GAIN, LOSE, *OTHERS, *PHASES.values(), *OVERLAYS.values(), *RISKS.values()]
+    found = [
+        TEXT,
+        MUTED,
+        GRID,
+        PAPER,
+        SHADE,
+        GAIN,
+        LOSE,
+        *OTHERS,
+        *PHASES.values(),
+        *OVERLAYS.values(),
+        *RISKS.values(),
+    ]
     found += [s.ink for s in POLICIES.values()]
     return list(dict.fromkeys(found))
 
@@ -187,7 +199,8 @@ def theme(salt: str = "cartwin") -> Iterator[None]:
     }
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(settings)
+        for name, value in settings.items():
+            matplotlib.rcParams[name] = value  # type: ignore[index]
         yield
 
 

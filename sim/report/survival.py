@@ -99,9 +99,13 @@ def _label(axes: Axes, frames: Frames, last: dict[str, float], end: float) -> No
     for policy, place in zip(names, places, strict=True):
         look = style.line(policy, frames.colour(policy))
         axes.plot(
-            [end, end * 1.03, end * 1.06, end * 1.10], [last[policy], last[policy], place, place], clip_on=False,
-            linewidth=1.1, color=look["color"], linestyle=look["linestyle"],
-        )  # fmt: skip
+            [end, end * 1.03, end * 1.06, end * 1.10],
+            [last[policy], last[policy], place, place],
+            clip_on=False,
+            linewidth=1.1,
+            color=look["color"],
+            linestyle=look["linestyle"],
+        )
         axes.text(end * 1.115, place, style.fit(frames.label(policy), 26), color=look["color"], va="center", fontsize=8)
 
 
@@ -113,9 +117,15 @@ def _differences(axes: Axes, rows: pd.DataFrame, name: str) -> None:
         else {"color": style.MUTED.light, "marker": "D", "mfc": style.PAPER.light, "linestyle": (0, (3, 1.4))}
     )
     axes.errorbar(
-        rows["months"], 100 * rows["difference"], yerr=196 * rows["mc_se"], markersize=3.4, linewidth=1.2,
-        elinewidth=0.9, label=words.sentence(words.measure_name(name)), **look,
-    )  # fmt: skip
+        rows["months"],
+        100 * rows["difference"],
+        yerr=196 * rows["mc_se"],
+        markersize=3.4,
+        linewidth=1.2,
+        elinewidth=0.9,
+        label=words.sentence(words.measure_name(name)),
+        **look,
+    )
 
 
 def _limits(paired: pd.DataFrame) -> tuple[float, float]:

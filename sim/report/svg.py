@@ -1,4 +1,4 @@
-"""Inline SVG: matplotlib's files turned into parts of a page that needs no style attribute, no script and no network."""
+"""Inline SVG: matplotlib's files turned into parts of a page without style attributes, scripts or network."""
 
 from __future__ import annotations
 

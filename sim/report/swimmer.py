@@ -94,9 +94,16 @@ def draw_marker(axes: Axes, event: int, at: float, lane: float, scale: float = 1
     """Draw a point event's marker."""
     marker, size, face = MARKERS[event]
     axes.plot(
-        at, lane, marker=marker, markersize=scale * size, mfc=face.light, mec=style.TEXT.light, mew=0.8, linewidth=0,
+        at,
+        lane,
+        marker=marker,
+        markersize=scale * size,
+        mfc=face.light,
+        mec=style.TEXT.light,
+        mew=0.8,
+        linewidth=0,
         zorder=5,
-    )  # fmt: skip
+    )
 
 
 def legend(canvas: Figure, seen: set[int]) -> None:
@@ -110,9 +117,18 @@ def legend(canvas: Figure, seen: set[int]) -> None:
     for event, (marker, size, face) in MARKERS.items():
         if event in seen:
             entries.append(
-                Line2D([], [], marker=marker, markersize=size + 1, mfc=face.light, mec=style.TEXT.light, mew=0.8,
-                       linewidth=0, label=words.sentence(words.POINTS[event]))
-            )  # fmt: skip
+                Line2D(
+                    [],
+                    [],
+                    marker=marker,
+                    markersize=size + 1,
+                    mfc=face.light,
+                    mec=style.TEXT.light,
+                    mew=0.8,
+                    linewidth=0,
+                    label=words.sentence(words.POINTS[event]),
+                )
+            )
     canvas.legend(handles=entries, loc="outside upper center", ncols=4, columnspacing=1.4, handlelength=1.4)
 
 
@@ -124,9 +140,10 @@ def _lives(rows: pd.DataFrame, origin: str) -> dict[int, pd.DataFrame]:
     wanted = people[np.isfinite(zero)][:PATIENTS]
     rows = rows.assign(zero=zero[place])[rows["patient"].isin(wanted)]
     rows = rows.assign(
-        start=(rows["time_start"] - rows["zero"]) / DAYS_PER_MONTH, stop=(rows["time_stop"] - rows["zero"]) / DAYS_PER_MONTH
+        start=(rows["time_start"] - rows["zero"]) / DAYS_PER_MONTH,
+        stop=(rows["time_stop"] - rows["zero"]) / DAYS_PER_MONTH,
     )
-    return {int(p): life for p, life in rows.groupby("patient", sort=True)}  # type: ignore[call-overload]
+    return {int(p): rows[rows["patient"] == p] for p in wanted}
 
 
 def _order(lives: dict[int, pd.DataFrame]) -> list[int]:
@@ -150,9 +167,7 @@ def _seen(lives: dict[str, dict[int, pd.DataFrame]], patients: list[int]) -> set
     return found - {journal.INFUSION}
 
 
-def _alt(
-    frames: Frames, pair: list[str], lives: dict[str, dict[int, pd.DataFrame]], patients: list[int]
-) -> str:
+def _alt(frames: Frames, pair: list[str], lives: dict[str, dict[int, pd.DataFrame]], patients: list[int]) -> str:
     parts = []
     for policy in pair:
         mine = [lives[policy][p] for p in patients if p in lives[policy]]

@@ -43,12 +43,29 @@ def _life(number: int, policy: str) -> tuple[dict[str, Any], list[tuple[int, flo
     share, ratio = _TOY[policy]
     rows: list[tuple[int, float, float, int]] = [(j.REFERRAL, 0.0, 0.0, 0), (j.APHERESIS, 9.0, 9.0, 1)]
     life: dict[str, Any] = {
-        "policy": policy, "number": number, "age": 1 + 24 * u[0], "prior_hct": int(u[1] < 0.3),
-        "burden_class": int(5 * u[2]), "blinatumomab": int(u[3] * 3), "kmt2ar": int(u[4] < 0.08),
-        "donor": int(u[5] * 4), "product": int(u[6] < 0.25), "t_infusion": np.inf, "t_response": np.inf, "cr": 0,
-        "t_hct": np.inf, "t_relapse": np.inf, "relapse_type": 0, "t_death": np.inf, "cause": 0, "not_infused": 0,
-        "t_reinfusion": np.inf, "t_maintenance": np.inf, "t_salvage_hct": np.inf, "t_aplasia_lost_seen": np.inf,
-    }  # fmt: skip
+        "policy": policy,
+        "number": number,
+        "age": 1 + 24 * u[0],
+        "prior_hct": int(u[1] < 0.3),
+        "burden_class": int(5 * u[2]),
+        "blinatumomab": int(u[3] * 3),
+        "kmt2ar": int(u[4] < 0.08),
+        "donor": int(u[5] * 4),
+        "product": int(u[6] < 0.25),
+        "t_infusion": np.inf,
+        "t_response": np.inf,
+        "cr": 0,
+        "t_hct": np.inf,
+        "t_relapse": np.inf,
+        "relapse_type": 0,
+        "t_death": np.inf,
+        "cause": 0,
+        "not_infused": 0,
+        "t_reinfusion": np.inf,
+        "t_maintenance": np.inf,
+        "t_salvage_hct": np.inf,
+        "t_aplasia_lost_seen": np.inf,
+    }
     infusion = 35 + 40 * u[7]
 
     def end(day: float, cause: int) -> tuple[dict[str, Any], list[tuple[int, float, float, int]]]:
@@ -147,9 +164,16 @@ def _curve(policy: str, name: str, times: np.ndarray, grid: np.ndarray, *, down:
     value = 1 - share if down else share
     error = 1.96 * np.sqrt(value * (1 - value) / len(times))
     return pd.DataFrame(
-        {"policy": policy, "curve": name, "months": grid, "estimate": value, "low": np.clip(value - error, 0, 1),
-         "high": np.clip(value + error, 0, 1), "at_risk": (times[None, :] > grid[:, None]).sum(axis=1)}
-    )  # fmt: skip
+        {
+            "policy": policy,
+            "curve": name,
+            "months": grid,
+            "estimate": value,
+            "low": np.clip(value - error, 0, 1),
+            "high": np.clip(value + error, 0, 1),
+            "at_risk": (times[None, :] > grid[:, None]).sum(axis=1),
+        }
+    )
 
 
 def _outcomes(lives: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -172,15 +196,28 @@ def _summary(policy: str, stratum: str, lives: pd.DataFrame, out: dict[str, np.n
 
     def add(measure: str, months: float, values: Any, unit: str) -> None:
         values = np.asarray(values, dtype=float)
-        rows.append({"policy": policy, "stratum": stratum, "measure": measure, "months": months,
-                     "value": values.mean(), "mc_se": values.std(ddof=1) / np.sqrt(n), "unit": unit})  # fmt: skip
+        rows.append(
+            {
+                "policy": policy,
+                "stratum": stratum,
+                "measure": measure,
+                "months": months,
+                "value": values.mean(),
+                "mc_se": values.std(ddof=1) / np.sqrt(n),
+                "unit": unit,
+            }
+        )
 
     for name, times in out.items():
         for month in MONTHS:
             add(name, month, times <= month if name.startswith("cif") else times > month, "probability")
     for month in MONTHS:
-        add("relapse", month, np.minimum.reduce([out[k] for k in out if "relapse" in k or "switch" in k]) <= month,
-            "probability")  # fmt: skip
+        add(
+            "relapse",
+            month,
+            np.minimum.reduce([out[k] for k in out if "relapse" in k or "switch" in k]) <= month,
+            "probability",
+        )
     add("cr", np.nan, lives["cr"], "probability")
     add("hct", np.nan, lives["t_hct"] < np.inf, "probability")
     add("reinfusion", np.nan, lives["t_reinfusion"] < np.inf, "probability")
@@ -188,21 +225,39 @@ def _summary(policy: str, stratum: str, lives: pd.DataFrame, out: dict[str, np.n
     return rows
 
 
-def _paired(policy: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], hct: float) -> list[dict[str, Any]]:
+def _paired(
+    policy: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], hct: float
+) -> list[dict[str, Any]]:
     rows = []
     wanted = [(m, month) for m in ("os", "efs", "cif_nrm") for month in MONTHS] + [("life_years", np.nan)]
     for measure, month in wanted:
         a, b = (
-            (x["os"] / 12 if measure == "life_years" else (x[measure] > month).astype(float)) for x in (ours, theirs)
+            (
+                x["os"] / 12
+                if measure == "life_years"
+                else ((x[measure] <= month) if measure == "cif_nrm" else (x[measure] > month)).astype(float)
+            )
+            for x in (ours, theirs)
         )
         d = a - b
         error = d.std(ddof=1) / np.sqrt(len(d))
         apart = float(np.hypot(a.std(ddof=1), b.std(ddof=1)) / np.sqrt(len(d)))
-        rows.append({"policy": policy, "reference": "watch", "measure": measure, "months": month,
-                     "difference": d.mean(), "mc_se": error, "unpaired_se": apart,
-                     "variance_reduction": (apart / error) ** 2 if error > 0 else np.inf,
-                     "nnt": hct / d.mean() if d.mean() > 0 and hct > 0 else np.nan,
-                     "gain": (d > 1e-9).mean(), "lose": (d < -1e-9).mean(), "same": (abs(d) <= 1e-9).mean()})  # fmt: skip
+        rows.append(
+            {
+                "policy": policy,
+                "reference": "watch",
+                "measure": measure,
+                "months": month,
+                "difference": d.mean(),
+                "mc_se": error,
+                "unpaired_se": apart,
+                "variance_reduction": (apart / error) ** 2 if error > 0 else np.inf,
+                "nnt": hct / d.mean() if d.mean() > 0 and hct > 0 else np.nan,
+                "gain": (d > 1e-9).mean(),
+                "lose": (d < -1e-9).mean(),
+                "same": (abs(d) <= 1e-9).mean(),
+            }
+        )
     return rows
 
 
@@ -210,30 +265,77 @@ def parameters() -> pd.DataFrame:
     """Make up a few parameter lines, one of each status."""
     return pd.DataFrame(
         [
-            ("clinic.transplant.trm", "mortality of a first transplant", 0.08, "probability", "beta", 0.02, 0.18,
-             "HCT10a", "found"),
-            ("biology.leukaemia.growth", "regrowth rate", 0.5, "log10 per month", "lognormal", 0.3, 0.9, "-",
-             "calibrated"),
-            ("clinic.transplant.cytoreduction_days", "cytoreduction before HCT", 21, "days", "gamma", 7, 42, "-",
-             "assumed"),
-            ("clinic.monitoring.flow_limit", "flow cytometry's limit", -4, "log10", "fixed", -4, -4, "MRD05",
-             "review"),
-            ("clinic.salvage.inotuzumab_cr", "remission after inotuzumab <script>", 0.62, "probability", "beta", 0.5,
-             0.7, "SALV01;SALV02", "recalled"),
+            (
+                "clinic.transplant.trm",
+                "mortality of a first transplant",
+                0.08,
+                "probability",
+                "beta",
+                0.02,
+                0.18,
+                "HCT10a",
+                "found",
+            ),
+            (
+                "biology.leukaemia.growth",
+                "regrowth rate",
+                0.5,
+                "log10 per month",
+                "lognormal",
+                0.3,
+                0.9,
+                "-",
+                "calibrated",
+            ),
+            (
+                "clinic.transplant.cytoreduction_days",
+                "cytoreduction before HCT",
+                21,
+                "days",
+                "gamma",
+                7,
+                42,
+                "-",
+                "assumed",
+            ),
+            ("clinic.monitoring.flow_limit", "flow cytometry's limit", -4, "log10", "fixed", -4, -4, "MRD05", "review"),
+            (
+                "clinic.salvage.inotuzumab_cr",
+                "remission after inotuzumab <script>",
+                0.62,
+                "probability",
+                "beta",
+                0.5,
+                0.7,
+                "SALV01;SALV02",
+                "recalled",
+            ),
         ],
         columns=["key", "about", "value", "unit", "distribution", "low", "high", "source", "status"],
-    )  # fmt: skip
+    )
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
     """Make up a run record."""
     return {
-        "version": "0.1.0", "experiment": "compare", "seed": 1, "engine": "simpy", "origin": "infusion",
-        "cohort": "real_world_us", "n": 400, "policies": dict(POLICIES), "reference": "watch", "horizon_years": None,
-        "wall_seconds": 2.31, "lives_per_second": 1558.2, "products": ["tisa_cel", "brexu_cel"],
-        "versions": {"python": "3.11.4", "numpy": "2.4.6"}, "evidence_hash": "0f3c9a", "settings_hash": "77ab01",
+        "version": "0.1.0",
+        "experiment": "compare",
+        "seed": 1,
+        "engine": "simpy",
+        "origin": "infusion",
+        "cohort": "real_world_us",
+        "n": 400,
+        "policies": dict(POLICIES),
+        "reference": "watch",
+        "horizon_years": None,
+        "wall_seconds": 2.31,
+        "lives_per_second": 1558.2,
+        "products": ["tisa_cel", "brexu_cel"],
+        "versions": {"python": "3.11.4", "numpy": "2.4.6"},
+        "evidence_hash": "0f3c9a",
+        "settings_hash": "77ab01",
         "command": "python -m sim 'policy=[watch,selective]'",
-    } | changes  # fmt: skip
+    } | changes
 
 
 def frames(n: int = 120, policies: dict[str, str] | None = None, **changes: Any) -> Frames:
@@ -259,21 +361,28 @@ def frames(n: int = 120, policies: dict[str, str] | None = None, **changes: Any)
     outcomes = {p: _outcomes(lives) for p, lives in treated.items()}
     grid = np.arange(0, 121, 1.0)
     curves = [
-        _curve(p, name, times, grid, down=not name.startswith("cif")) for p in policies
+        _curve(p, name, times, grid, down=not name.startswith("cif"))
+        for p in policies
         for name, times in outcomes[p].items()
-    ]  # fmt: skip
+    ]
     summary, paired = [], []
     for p, lives in treated.items():
         for stratum in ("all", "no_prior_hct", "prior_hct"):
-            inside = np.ones(len(lives), bool) if stratum == "all" else lives["prior_hct"].to_numpy() == (
-                stratum == "prior_hct"
-            )  # fmt: skip
+            inside = (
+                np.ones(len(lives), bool)
+                if stratum == "all"
+                else lives["prior_hct"].to_numpy() == (stratum == "prior_hct")
+            )
             summary += _summary(p, stratum, lives[inside], {k: v[inside] for k, v in outcomes[p].items()})
         if p != "watch" and "watch" in policies:
             share = (lives["t_hct"] < np.inf).mean()
             paired += _paired(p, outcomes[p], outcomes["watch"], share)
     return Frames(
-        manifest=manifest(**{"n": n, "policies": dict(policies)} | changes), summary=pd.DataFrame(summary),
-        curves=pd.concat(curves, ignore_index=True), paired=pd.DataFrame(paired) if paired else None,
-        patients=pd.concat(patients.values(), ignore_index=True), journal=journal, parameters=parameters(),
-    )  # fmt: skip
+        manifest=manifest(**{"n": n, "policies": dict(policies)} | changes),
+        summary=pd.DataFrame(summary),
+        curves=pd.concat(curves, ignore_index=True),
+        paired=pd.DataFrame(paired) if paired else None,
+        patients=pd.concat(patients.values(), ignore_index=True).rename(columns={"number": "patient"}),
+        journal=journal,
+        parameters=parameters(),
+    )

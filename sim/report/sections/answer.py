@@ -10,28 +10,29 @@ from markupsafe import Markup
 
 from sim.report import words
 from sim.report.frames import Estimate, Frames
-from sim.report.numbers import number, signed, unit_name
+from sim.report.numbers import PROPORTIONS, number, signed, unit_name
 from sim.report.page import Page, section
 
 
 class Column(NamedTuple):
-    """A column of the answer: measure, months, heading."""
+    """A column of the answer: measure, months, heading, and what stands small below the heading beside the unit."""
 
     measure: str
     months: float | None
     heading: str
+    below: str = ""
 
 
 #: What people ask for first. Of several measures that stand for one thing, the first that the run computed is shown.
 COLUMNS: Final[tuple[tuple[Column, ...], ...]] = (
-    (Column("os", 24.0, "OS, 24 months"),),
-    (Column("os", 60.0, "OS, 60 months"),),
-    (Column("efs", 24.0, "EFS, 24 months"),),
-    (Column("efs", 60.0, "EFS, 60 months"),),
+    (Column("os", 24.0, "OS", "24 months"),),
+    (Column("os", 60.0, "OS", "60 months"),),
+    (Column("efs", 24.0, "EFS", "24 months"),),
+    (Column("efs", 60.0, "EFS", "60 months"),),
     (Column("life_years", None, "Life-years"),),
-    (Column("hct", None, "Transplanted in remission"),),
-    (Column("relapse", 60.0, "Relapse, 60 months"), Column("cif_relapse", 60.0, "Relapse, 60 months")),
-    (Column("cif_nrm", 60.0, "Non-relapse mortality, 60 months"),),
+    (Column("hct", None, "HCT", "in remission"),),
+    (Column("relapse", 60.0, "Relapse", "60 months"), Column("cif_relapse", 60.0, "Relapse", "60 months")),
+    (Column("cif_nrm", 60.0, "NRM", "60 months"),),
 )
 #: The measures that decide, in order of preference.
 _DECISIVE: Final = (("life_years", None), ("os", 60.0), ("efs", 60.0))
@@ -59,7 +60,7 @@ def answer(page: Page) -> Markup | None:
     return page.template(
         "answer.html.j2",
         {
-            "headings": [(c.heading, unit_name(_unit(frames, policies, c))) for c in columns],
+            "headings": _headings(frames, policies, columns),
             "rows": [(p, frames.label(p), p == frames.reference, cells) for p, cells in rows.items()],
             "sentences": sentences(frames, policies),
             "number": number,
@@ -76,12 +77,11 @@ def strata_table(page: Page) -> Markup | None:
     blocks = []
     for stratum, label in (("no_prior_hct", "No HCT before CAR T"), ("prior_hct", "HCT before CAR T")):
         columns = shown_columns(frames, stratum)
-        policies = [p for p in frames.policies if any(frames.estimate(p, c.measure, c.months, stratum) for c in columns)]
+        cells = {p: [frames.estimate(p, c.measure, c.months, stratum) for c in columns] for p in frames.policies}
+        policies = [p for p, found in cells.items() if any(found)]
         if policies:
-            rows = [(p, frames.label(p), [frames.estimate(p, c.measure, c.months, stratum) for c in columns])
-                    for p in policies]  # fmt: skip
-            units = [unit_name(_unit(frames, policies, c, stratum)) for c in columns]
-            blocks.append((label, list(zip([c.heading for c in columns], units, strict=True)), rows))
+            rows = [(p, frames.label(p), cells[p]) for p in policies]
+            blocks.append((label, _headings(frames, policies, columns, stratum), rows))
     return page.template("strata.html.j2", {"blocks": blocks, "number": number}) if blocks else None
 
 
@@ -128,40 +128,35 @@ def sentences(frames: Frames, policies: list[str]) -> list[str]:
     return [_verdict(frames, policies, measure, months, best, what), _caution(frames)]
 
 
-def _verdict(
-    frames: Frames, policies: list[str], measure: str, months: float | None, best: str, what: str
-) -> str:
-    reference = frames.label(frames.reference or "")
+def _verdict(frames: Frames, policies: list[str], measure: str, months: float | None, best: str, what: str) -> str:
     others = [p for p in policies if p != frames.reference]
-    z = NormalDist().inv_cdf(1 - (1 - _LEVEL) / 2 / max(len(others), 1))
-    most = f"{frames.label(best)} gives the best {what} ({_with_error(frames.estimate(best, measure, months))})"
+    z = NormalDist().inv_cdf(1 - (1 - _LEVEL) / 2 / len(others))
+    estimate = frames.estimate(best, measure, months) or Estimate(math.nan, math.nan)
+    degree = "highest" if estimate.unit in PROPORTIONS else "most"
+    most = f"{frames.label(best)} gives the {degree} {what}: {_with_error(estimate)}"
+    rows = {p: frames.difference(p, measure, months) for p in others}
     if best == frames.reference:
-        rows = {p: frames.difference(p, measure, months) for p in others}
-        worse = [p for p, r in rows.items() if r and r["difference"] + z * r["mc_se"] < 0]
-        clear = f"{len(worse)} of {len(others)} other policies are clearly worse on the same patients"
-        return f"{most}; {clear}, the rest cannot be told apart from it."
-    row = frames.difference(best, measure, months)
+        worse = sum(1 for r in rows.values() if r and r["difference"] + z * r["mc_se"] < 0)
+        return f"{most}. Of the {len(others)} other policies {worse} do worse on the same patients beyond chance."
+    row = rows.get(best)
     if row is None:
         return f"{most}."
-    unit = (frames.estimate(best, measure, months) or Estimate(0, 0)).unit
-    gap, error = abs(row["difference"]), row["mc_se"]
-    interval = f"{signed(row['difference'] - z * error, unit)} to {signed(row['difference'] + z * error, unit)}"
-    sure = (
-        "more than chance in the simulation explains"
-        if gap > z * error
-        else "which chance in the simulation could explain: simulate more patients"
-    )
+    gap, error = row["difference"], row["mc_se"]
+    size = unit_name(estimate.unit, difference=True)
+    interval = f"{signed(gap - z * error, estimate.unit)} to {signed(gap + z * error, estimate.unit)}"
+    explains = "does not explain it" if gap > z * error else "could explain it, so simulate more patients"
     return (
-        f"{most}: {signed(row['difference'], unit)} ± {number(error, unit)} {unit_name(unit, difference=True)} against "
-        f"{reference} on the same patients (interval for {len(others)} comparison{'s' * (len(others) > 1)}: {interval}), "
-        f"{sure}."
+        f"{most}, that is {signed(gap, estimate.unit)} ± {number(error, estimate.unit)} {size} against "
+        f"{frames.label(frames.reference or '')} on the same patients. The 95% interval, widened for "
+        f"{len(others)} comparison{'s' * (len(others) > 1)}, is {interval} {size}: chance in the simulation "
+        f"{explains}."
     )
 
 
 def _caution(frames: Frames) -> str:
     text = (
-        "The errors are Monte-Carlo errors only: they shrink with more simulated patients. How uncertain the parameters "
-        "are is not in them yet"
+        "These are Monte-Carlo errors only: they shrink with more simulated patients. The uncertainty of the parameters "
+        "is not in them yet"
     )
     if not frames.has("parameters"):
         return f"{text}."
@@ -186,6 +181,13 @@ def _cell(frames: Frames, policy: str, column: Column, best: str | None) -> Cell
     return Cell(estimate, policy == best, difference, abs(row["difference"]) > 1.96 * row["mc_se"])
 
 
-def _unit(frames: Frames, policies: list[str], column: Column, stratum: str = "all") -> str:
-    found: list[Any] = [frames.estimate(p, column.measure, column.months, stratum) for p in policies]
-    return next((e.unit for e in found if e is not None), "")
+def _headings(
+    frames: Frames, policies: list[str], columns: list[Column], stratum: str = "all"
+) -> list[tuple[str, str]]:
+    """Give each column's heading and the small line below it: when, and in which unit."""
+    result = []
+    for column in columns:
+        found: list[Any] = [frames.estimate(p, column.measure, column.months, stratum) for p in policies]
+        unit = unit_name(next((e.unit for e in found if e is not None), ""))
+        result.append((column.heading, ", ".join(part for part in (column.below, unit) if part)))
+    return result

@@ -14,7 +14,9 @@ from sim.report.page import Page, section
 #: Statuses shown open, weakest first; the others are folded.
 _OPEN: Final = ("assumed", "recalled")
 #: Entries of the run record, in the order shown; others follow.
-_FIRST: Final = ("command", "version", "experiment", "cohort", "n", "origin", "horizon_years", "reference", "seed", "engine")
+_FIRST: Final = (
+    *("command", "version", "experiment", "cohort", "n", "origin", "horizon_years", "reference", "seed", "engine"),
+)
 _NAMES: Final = {
     "n": "patients",
     "horizon_years": "horizon (years; empty: lifetime)",
@@ -59,8 +61,9 @@ def record(page: Page) -> Markup | None:
 
 
 def _line(row: Mapping[Any, Any]) -> dict[str, str]:
-    numbers = {k: plain(row[k]) for k in ("value", "low", "high")}
-    return {k: "" if row[k] != row[k] else str(row[k]) for k in ("key", "about", "unit", "distribution", "source")} | numbers
+    texts = ("key", "about", "unit", "distribution", "source")
+    shown = {name: "" if row[name] != row[name] else str(row[name]) for name in texts}
+    return shown | {name: plain(float(row[name])) for name in ("value", "low", "high")}
 
 
 def _entries(name: str, value: Any) -> Iterator[tuple[str, str]]:

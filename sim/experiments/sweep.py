@@ -1,0 +1,181 @@
+"""A small sweep: the same patients under every combination of settings, one folder each, collected into one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from sim.experiments import runner
+from sim.experiments.folders import point_latest, settings_hash
+from sim.problems import Problem
+
+if TYPE_CHECKING:
+    from sim.compose import Job
+
+RECORD: Final = "sweep.json"
+#: Measures that are printed: name, months, heading.
+SHOWN: Final = (("cr", None, "CR"), ("efs", 24.0, "EFS 24"), ("os", 24.0, "OS 24"), ("life_years", None, "life-years"))
+
+
+def sweep(jobs: Sequence[Job]) -> Path:
+    """Run every job in its own folder below one, then collect.
+
+    Parameters
+    ----------
+    jobs
+        Composed and checked jobs (`sim.compose.jobs_from`).
+
+    Returns
+    -------
+    pathlib.Path
+        The folder with ``0/``, ``1/``, ..., ``sweep.csv`` (summaries, with job and overrides) and ``sweep_paired.csv``
+        (each policy against the same policy of job 0, or against that job's reference, on the same patients).
+
+    Raises
+    ------
+    Problem
+        When the folder holds something else.
+    """
+    record = {"program": "cartwin", "experiment": "sweep", "jobs": [_recorded(job) for job in jobs]}
+    folder = _folder(jobs, record)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    quiet = jobs[0].settings.quiet
+    for number, job in enumerate(jobs):
+        settings = job.settings.model_copy(update={"out": str(folder / str(number)), "quiet": True})
+        runner(settings.experiment)(settings)
+        if not quiet:
+            print(f"job {number + 1} of {len(jobs)}: {' '.join(job.overrides)} -> {folder / str(number)}", flush=True)
+    collect(jobs, folder, quiet=quiet)
+    if jobs[0].settings.out is None:
+        point_latest(folder)
+    return folder
+
+
+def _recorded(job: Job) -> dict[str, object]:
+    return {"overrides": list(job.overrides), "settings": settings_hash(job.settings)}
+
+
+def _folder(jobs: Sequence[Job], record: dict[str, object]) -> Path:
+    settings = jobs[0].settings
+    text = json.dumps([record, [job.settings.experiment for job in jobs]], sort_keys=True)
+    folder = Path(settings.out or Path("outputs") / "sweep" / hashlib.sha256(text.encode()).hexdigest()[:12])
+    if len({job.settings.out for job in jobs}) > 1:
+        raise Problem("out: each job gets its own folder below out, so out itself cannot vary")
+    if folder.exists() and not folder.is_dir():
+        raise Problem(f"out={folder}: is a file; choose a folder with out=DIR")
+    if folder.is_dir() and any(folder.iterdir()) and _record_in(folder) != record:
+        raise Problem(f"out={folder}: holds something other than this sweep; choose an empty or new folder with out=DIR")
+    return folder
+
+
+def _record_in(folder: Path) -> object:
+    try:
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def collect(jobs: Sequence[Job], folder: Path, *, quiet: bool) -> None:
+    """Put the jobs' summaries into ``sweep.csv`` and pair the jobs' patients into ``sweep_paired.csv``."""
+    places = [folder / str(number) for number in range(len(jobs))]
+    if not all((place / "summary.csv").exists() for place in places):
+        return
+    summary = pd.concat(
+        [_labelled(pd.read_csv(place / "summary.csv"), jobs, number) for number, place in enumerate(places)]
+    )
+    summary.to_csv(folder / "sweep.csv", index=False)
+    if not quiet:
+        _show(summary, "value", "summary")
+    if _same_patients(places):
+        differences = paired(jobs, places)
+        differences.to_csv(folder / "sweep_paired.csv", index=False)
+        if not quiet and len(differences):
+            _show(differences, "difference", "difference on the same patients")
+
+
+def _labelled(frame: pd.DataFrame, jobs: Sequence[Job], number: int) -> pd.DataFrame:
+    """Put job, overrides, and a column for each key that varies before a frame."""
+    frame = frame.copy()
+    values = dict(text.lstrip("+").split("=", 1) for text in jobs[number].overrides)
+    columns = {"job": number, "overrides": " ".join(jobs[number].overrides), **values}
+    for place, (name, value) in enumerate(columns.items()):
+        frame.insert(place, f"{name}=" if name in frame.columns else name, value)
+    return frame
+
+
+def _same_patients(places: Sequence[Path]) -> bool:
+    """Tell whether all jobs kept their patients, and equally many."""
+    if len(places) < 2 or not all((place / "patients.parquet").exists() for place in places):
+        return False
+    counts = {json.loads((place / "manifest.json").read_text(encoding="utf-8"))["n"] for place in places}
+    return len(counts) == 1
+
+
+def paired(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
+    """Compare each job's policies with job 0 on the same patients.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of ``paired.csv`` with job and overrides before them and ``reference_job`` added; ``reference`` is the same
+        policy in job 0 or, where job 0 has none of that name, job 0's reference policy.
+    """
+    frames = []
+    first = jobs[0].settings
+    for number in range(1, len(jobs)):
+        settings = jobs[number].settings
+        for policy in sorted(settings.policy):
+            reference = policy if policy in first.policy else first.reference_policy
+            frame = _difference(places, number, policy, reference, settings.origin, settings.horizon_years)
+            frames.append(_labelled(frame.assign(policy=policy, reference=reference, reference_job=0), jobs, number))
+    return pd.concat(frames) if frames else pd.DataFrame()
+
+
+def _difference(
+    places: Sequence[Path], number: int, policy: str, reference: str, origin: str, years: float | None
+) -> pd.DataFrame:
+    from sim.experiments.tally import BLOCK, Tally
+    from sim.units import DAYS_PER_YEAR
+
+    ours, theirs = _lives(places[number], policy), _lives(places[0], reference)
+    horizon = float("inf") if years is None else years * DAYS_PER_YEAR
+    tally = Tally(("ours", "theirs"), origin, "theirs", horizon)
+    for start in range(0, len(ours), BLOCK):
+        tally.add(start, {"ours": ours[start : start + BLOCK], "theirs": theirs[start : start + BLOCK]})
+    return tally.frames()[2]
+
+
+def _lives(place: Path, policy: str) -> np.ndarray:
+    """Read the patients of one policy back into records."""
+    frame = pd.read_parquet(place / "patients.parquet", filters=[("policy", "==", policy)])
+    frame = frame.drop(columns="policy").rename(columns={"patient": "number"}).sort_values("number")
+    return np.asarray(frame.to_records(index=False))
+
+
+def _rows(frame: pd.DataFrame, column: str) -> Iterator[list[str]]:
+    """Lay out what is printed: a row for each job and policy, a column for each measure shown."""
+    overall = frame[frame["stratum"] == "all"] if "stratum" in frame else frame
+    for (job, overrides, policy), part in overall.groupby(["job", "overrides", "policy"], sort=False):
+        cells = []
+        for measure, months, _ in SHOWN:
+            found = part[part["measure"] == measure]
+            found = found[found["months"].isna()] if months is None else found[found["months"] == months]
+            cells.append("" if found.empty else f"{found[column].iloc[0]:.3f} ({found['mc_se'].iloc[0]:.3f})")
+        yield [str(job), str(overrides), str(policy), *cells]
+
+
+def _show(frame: pd.DataFrame, column: str, title: str) -> None:
+    from sim.experiments.parameters import console
+    from rich.table import Table
+
+    table = Table("job", "overrides", "policy", *(heading for _, _, heading in SHOWN), title=f"{title} (Monte-Carlo error)")
+    for row in _rows(frame, column):
+        table.add_row(*row)
+    console().print(table)
