@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,10 +12,15 @@ from sim.problems import Problem
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; 0: done, 2: an input cannot be used (one message on stderr)."""
     try:
-        return _run(sys.argv[1:] if argv is None else argv)
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return code
     except Problem as problem:
         print(f"cartwin: {problem}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _run(argv: Sequence[str]) -> int:

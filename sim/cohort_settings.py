@@ -342,16 +342,3 @@ class Cohort(Frozen):
         if self.resample and self.patients is None:
             raise ValueError("resample: needs a table to draw from, set cohort.patients=table.csv")
         return self
-
-    def kernel_values(self) -> dict[str, float]:
-        """Give the cohort's numbers that the pathway reads, by their names there and in the kernel's units."""
-        practice = self.practice
-        return {
-            "wait_median": self.wait.median.kernel,
-            "wait_spread": self.wait.sigma.kernel,
-            "practice_hct_share": practice.hct_share.kernel,
-            "practice_hct_from": practice.hct_from_month.kernel,
-            "practice_hct_to": practice.hct_to_month.kernel,
-            "practice_triggered": practice.triggered_share.kernel,
-            "practice_reinfusion": practice.reinfusion_share.kernel,
-        }

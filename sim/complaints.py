@@ -83,7 +83,7 @@ def _not_a_group(path: list[str], given: Any, part: Any) -> str:
     return f"{key} is a group of keys, not a value (is {_quote(given)})"
 
 
-def _kinds(kind: type) -> Iterator[type]:
+def _kinds(kind: type[Line]) -> Iterator[type[Line]]:
     for child in kind.__subclasses__():
         yield child
         yield from _kinds(child)
@@ -96,7 +96,8 @@ def _quote(value: Any) -> str:
 
 def _path(loc: tuple[int | str, ...]) -> list[str]:
     """Turn pydantic's location into the parts of a dotted key; names of union members are not part of it."""
-    return [str(part) for part in loc if not (isinstance(part, str) and re.search(r"[\[\(]|^(int|float|str|bool)$", part))]
+    member = re.compile(r"[\[\(]|^(int|float|str|bool|constrained-\w+)$")
+    return [str(part) for part in loc if not (isinstance(part, str) and member.search(part))]
 
 
 def nearest_key(path: list[str], keys: list[str]) -> str:

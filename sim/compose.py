@@ -1,6 +1,6 @@
 """Compose settings from ``conf/`` and the command line with Hydra: the only place that knows Hydra and OmegaConf.
 
-Hydra writes nothing, logs nothing and changes no folder here; a plain dictionary leaves this module, never a DictConfig.
+Hydra writes nothing, logs nothing and changes no folder here. A plain dictionary leaves this module, no DictConfig.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _no_value(text: str) -> str:
 
 def _several(override: Override) -> str:
     key = override.get_key_element()
-    values = override.input_line.partition("=")[2]
+    values = str(override.input_line).partition("=")[2]
     return (
         f"{override.input_line}: gives several values for {key}; run each with "
         f"-m '{override.input_line}', or give a list with '{key}=[{values}]'"
@@ -187,7 +187,9 @@ def _unused_options(raw: dict[Any, Any]) -> Iterator[str]:
         for option in known:
             if option not in used:
                 near = nearest(str(option), used)
-                yield f"policy.{name}.options.{option}: no rule refers to it" + (f", did you mean {near!r}?" if near else "")
+                yield f"policy.{name}.options.{option}: no rule refers to it" + (
+                    f", did you mean {near!r}?" if near else ""
+                )
 
 
 # --- what Hydra complains about, in plain words ----------------------------------------------------------------------
@@ -221,15 +223,15 @@ def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) 
         return _unknown_override(override.group(1), lines, folders)
     interpolation = re.search(r"Interpolation key '([^']+)' not found", text)
     if interpolation:
-        where = re.search(r"full_key: (\S+)", text)
-        return f"{where.group(1) if where else 'configuration'}: refers to {interpolation.group(1)!r}, which does not exist"
+        found = re.search(r"full_key: (\S+)", text)
+        where = found.group(1) if found else "configuration"
+        return f"{where}: refers to {interpolation.group(1)!r}, which does not exist"
     return "; ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
 
 
 def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> str:
     path = key.replace("/", ".").split(".")
-    names = {name: {"options": {}, "set": {}} for name in options("policy", folders)}
-    if path[0] == "policy" and len(path) > 1 and path[1] in names:
+    if path[0] == "policy" and len(path) > 1 and path[1] in options("policy", folders):
         data = _plain([line for line in lines if line.partition("=")[0] == "policy"], folders)
         if path[1] not in data.get("policy", {}):
             return f"{key}: policy {path[1]!r} is not listed; list it with 'policy=[{path[1]},...]'"

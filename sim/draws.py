@@ -24,9 +24,9 @@ OCCURRENCES: Final = 1 << 22
 
 
 def _uniform(seed: int, patient: int, decision: int, nth: int) -> float:
-    left = patient & WORD
-    right = (decision * OCCURRENCES + nth) & WORD
-    key = seed & WORD
+    left = int(patient) & WORD  # NumPy's integers would overflow in the product below, and warn
+    right = (int(decision) * OCCURRENCES + int(nth)) & WORD
+    key = int(seed) & WORD
     for _ in range(ROUNDS):
         product = left * MULTIPLIER
         left = ((product >> 32) & WORD) ^ key ^ right

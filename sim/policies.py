@@ -6,6 +6,7 @@ At each decision point the first rule whose conditions all hold decides. The wor
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
@@ -124,7 +125,7 @@ class FollowUp(Frozen):
     @field_validator("visits_months")
     @classmethod
     def _rising(cls, months: tuple[float, ...]) -> tuple[float, ...]:
-        if any(late <= early for early, late in zip(months, months[1:], strict=False)):
+        if any(late <= early for early, late in itertools.pairwise(months)):
             raise ValueError("months must rise")
         return months
 
@@ -325,6 +326,6 @@ def _conditions(policy: Policy, rule: Rule, products: Sequence[str]) -> list[Con
 
 
 def _padded(values: list[Any], length: int, kind: type, fill: float) -> np.ndarray:
-    array = np.full(length, fill, dtype=kind)
+    array: np.ndarray = np.full(length, fill, dtype=kind)
     array[: len(values)] = values
     return array

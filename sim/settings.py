@@ -1,4 +1,4 @@
-"""The settings of a run: everything that was composed from ``conf/`` and the command line, checked once, then frozen."""
+"""The settings of a run: what was composed from ``conf/`` and the command line, checked once, then frozen."""
 
 from __future__ import annotations
 
@@ -142,7 +142,9 @@ class Settings(Frozen):
         if not isinstance(shared, dict):
             return data
         shared = {name: shared[name] for name in FollowUp.model_fields if name in shared}
-        policies = {name: {**shared, **rest} if isinstance(rest, dict) else rest for name, rest in data["policy"].items()}
+        policies = {
+            name: {**shared, **rest} if isinstance(rest, dict) else rest for name, rest in data["policy"].items()
+        }
         return {**data, "policy": policies}
 
     @field_validator("experiment")
@@ -281,9 +283,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     """Name what does not go together."""
     yield from _engine_contradictions(settings)
     yield from _policy_contradictions(settings)
-    products = settings.product.catalogue
-    if settings.product.forced is not None and settings.product.forced not in products:
-        yield f"product.forced: unknown product {settings.product.forced!r}, {did_you_mean(settings.product.forced, products)}"
+    products, forced = settings.product.catalogue, settings.product.forced
+    if forced is not None and forced not in products:
+        yield f"product.forced: unknown product {forced!r}, {did_you_mean(forced, products)}"
     for name in settings.cohort.product.shares:
         if name not in products:
             yield f"cohort.product.shares.{name}: unknown product {name!r}, {did_you_mean(name, products)}"
@@ -312,7 +314,7 @@ def _policy_contradictions(settings: Settings) -> Iterator[str]:
             f"policy {without[0]!r} gives no CAR T, so it can be compared from referral only: "
             f"set origin=referral (now origin={settings.origin}), or leave it out of policy=[{listed}]"
         )
-    keys = {key: line for key, line in walk({"biology": settings.biology, "clinic": settings.clinic})}
+    keys = dict(walk({"biology": settings.biology, "clinic": settings.clinic}))
     for name, policy in settings.policy.items():
         for key, value in policy.set.items():
             if key not in keys:

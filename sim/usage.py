@@ -16,7 +16,7 @@ usage: python -m sim [-m] [--config-dir DIR] [key=value ...]
 Virtual patients with B-ALL live through CAR T-cell therapy, each under every policy.
 
 examples
-  python -m sim                                              compare the policies: SimPy engine, 2,000 patients under each
+  python -m sim                                              compare the policies: SimPy, 2,000 patients under each
   python -m sim engine=batch cohort.n=100000                 the same pathway, compiled
   python -m sim cohort=eliana 'policy=[watch,selective]' product=brexu_cel seed=7 out=outputs/mine
   python -m sim cohort.patients=my_patients.csv              real patients

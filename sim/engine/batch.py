@@ -32,8 +32,8 @@ def finish(p: Any, j: Any) -> None:
 
 
 def grant_wants(p: Any, q: Any, j: Any) -> None:
-    """Grant every capacity asked for, lowest pool first, until nothing more is wanted."""
-    while p.wants != 0:
+    """Grant every capacity asked for, lowest pool first, until nothing more is wanted or life is over."""
+    while p.wants != 0 and p.done == 0:
         pool = 0
         while (p.wants >> pool) & 1 == 0:
             pool += 1
@@ -147,6 +147,8 @@ def run_batch(
         if cursor[0] <= room or not journal:
             break
         room = int(cursor[0])
+    if not journal:
+        first_row[:] = 0
     return lives, rows[: cursor[0]] if journal else rows, first_row
 
 

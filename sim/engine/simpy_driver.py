@@ -80,29 +80,37 @@ def live(
         _settle(p, q, j, handle, hospital, held, queued)
     while p.done == 0:
         when = min(calendar)
-        if when > horizon or when == INF:
-            if queued and when == INF and horizon == INF:
-                yield simpy.AnyOf(env, list(queued.values()))
-                _grant_queued(env, p, q, j, handle, hospital, held, queued, start)
-                continue
-            p.t = horizon
-            pathway.finish(p, j)
-            p.done = 1
+        over = when > horizon or when == INF
+        if over and not queued and (not held or horizon == INF):
+            held.clear()  # nothing will ever end the stay of a patient for whom nothing comes any more
             break
-        wait = start + when - env.now
+        wait = start + (horizon if over else when) - env.now
         if queued:
-            yield simpy.AnyOf(env, [env.timeout(max(0.0, wait)), *queued.values()])
-            if _grant_queued(env, p, q, j, handle, hospital, held, queued, start):
+            alarm = [env.timeout(max(0.0, wait))] if wait < INF else []
+            yield simpy.AnyOf(env, [*alarm, *queued.values()])
+            if _grant_queued(env, p, q, j, handle, hospital, held, queued, start, horizon):
                 continue
         elif wait > 0.0:
             yield env.timeout(wait)
+        if over:
+            break
         event = calendar.index(when)
         p.t = when
         calendar[event] = INF
         handle(p, q, j, event)
         if p.wants or held or queued:
             _settle(p, q, j, handle, hospital, held, queued)
-    _settle(p, q, j, handle, hospital, held, queued)
+    if p.done == 0:
+        _reach(p, j, pathway, horizon)
+    for pool, request in [*held.items(), *queued.items()]:
+        hospital.pools[pool].give_back(request)
+
+
+def _reach(p: Any, j: Any, pathway: Pathway, horizon: float) -> None:
+    """Close the books of a patient who is alive at the horizon."""
+    p.t = horizon
+    pathway.finish(p, j)
+    p.done = 1
 
 
 def _settle(
@@ -115,7 +123,7 @@ def _settle(
     queued: dict[int, simpy.Event],
 ) -> None:
     """Bring requests in line with what the patient wants and holds; grant at once what is free."""
-    while True:
+    while p.done == 0:
         for pool in [k for k in held if not (p.holds >> k) & 1]:
             hospital.pools[pool].give_back(held.pop(pool))
         for pool in [k for k in queued if not (p.wants >> k) & 1]:
@@ -154,17 +162,25 @@ def _grant_queued(
     held: dict[int, simpy.Event],
     queued: dict[int, simpy.Event],
     start: float,
+    horizon: float,
 ) -> bool:
-    """Deliver the grants that came while the patient waited; tell whether there were any."""
-    granted = sorted(k for k, request in queued.items() if request.triggered)
-    for pool in granted:
+    """Deliver the grants that came while the patient waited, lowest pool first; tell whether there were any.
+
+    Between sleeping and waking the environment's clock is rounded: a grant never comes after the next own event.
+    """
+    any_granted = False
+    while ready := [k for k, request in queued.items() if request.triggered]:
+        if p.done:
+            break
+        any_granted = True
+        pool = min(ready)
         held[pool] = queued.pop(pool)
-        p.t = max(p.t, env.now - start)
+        p.t = max(p.t, min(env.now - start, min(p.next), horizon))
         p.wants &= ~(1 << pool)
         p.holds |= 1 << pool
         handle(p, q, j, GRANT + pool)
         _settle(p, q, j, handle, hospital, held, queued)
-    return bool(granted)
+    return any_granted
 
 
 def run_simpy(
@@ -205,8 +221,8 @@ def run_simpy(
         if collecting:
             gc.enable()
     for p, j in zip(patients, journals, strict=True):
-        if p.done == 0:
-            pathway.finish(p, j)
+        if p.done == 0:  # still in a queue that never moves
+            _reach(p, j, pathway, horizon)
     return collect_lives(pathway, patients), *collect_rows(journals if journal else [[] for _ in patients])
 
 

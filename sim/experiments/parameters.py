@@ -83,9 +83,7 @@ def _policy_rows(name: str, policy: Policy) -> Iterator[dict[str, Any]]:
         yield {
             "key": f"policy.{name}.{field}",
             "about": about,
-            "value": " ".join(f"{part}" if isinstance(part, str) else f"{part:g}" for part in value)
-            if isinstance(value, tuple)
-            else value,
+            "value": _written(value),
             "unit": unit,
             "distribution": "fixed",
             "low": "",
@@ -105,6 +103,14 @@ def _policy_rows(name: str, policy: Policy) -> Iterator[dict[str, Any]]:
             "source": policy.source,
             "status": policy.status,
         }
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return " ".join(part if isinstance(part, str) else f"{part:g}" for part in value)
+    return value
 
 
 def _unit(field: str, value: Any) -> str:
@@ -133,14 +139,15 @@ def console() -> Console:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the rows as a table."""
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("key", "value", "unit", "range", "distribution", "source", "status", "about", title="parameters")
+    rest = ("value", "unit", "range", "distribution", "source", "status", "about")
+    table = Table(Column("key", no_wrap=True), *rest, title="parameters")
     for row in rows:
         low, high = row["low"], row["high"]
         span = "" if low == "" else f"{low:g} to {high:g}"
-        value = row["value"] if isinstance(row["value"], str | bool) else f"{row['value']:g}"
+        value = row["value"] if isinstance(row["value"], str) else f"{row['value']:g}"
         words = (row["key"], value, row["unit"], span, row["distribution"], row["source"], row["status"], row["about"])
         table.add_row(*(Text(str(word)) for word in words))
     console().print(table)

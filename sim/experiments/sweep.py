@@ -42,7 +42,7 @@ def sweep(jobs: Sequence[Job]) -> Path:
     Problem
         When the folder holds something else.
     """
-    record = {"program": "cartwin", "experiment": "sweep", "jobs": [_recorded(job) for job in jobs]}
+    record: dict[str, object] = {"program": "cartwin", "experiment": "sweep", "jobs": [_recorded(job) for job in jobs]}
     folder = _folder(jobs, record)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -71,7 +71,9 @@ def _folder(jobs: Sequence[Job], record: dict[str, object]) -> Path:
     if folder.exists() and not folder.is_dir():
         raise Problem(f"out={folder}: is a file; choose a folder with out=DIR")
     if folder.is_dir() and any(folder.iterdir()) and _record_in(folder) != record:
-        raise Problem(f"out={folder}: holds something other than this sweep; choose an empty or new folder with out=DIR")
+        raise Problem(
+            f"out={folder}: holds something other than this sweep; choose an empty or new folder with out=DIR"
+        )
     return folder
 
 
@@ -104,7 +106,7 @@ def _labelled(frame: pd.DataFrame, jobs: Sequence[Job], number: int) -> pd.DataF
     """Put job, overrides, and a column for each key that varies before a frame."""
     frame = frame.copy()
     values = dict(text.lstrip("+").split("=", 1) for text in jobs[number].overrides)
-    columns = {"job": number, "overrides": " ".join(jobs[number].overrides), **values}
+    columns: dict[str, int | str] = {"job": number, "overrides": " ".join(jobs[number].overrides), **values}
     for place, (name, value) in enumerate(columns.items()):
         frame.insert(place, f"{name}=" if name in frame.columns else name, value)
     return frame
@@ -172,10 +174,13 @@ def _rows(frame: pd.DataFrame, column: str) -> Iterator[list[str]]:
 
 
 def _show(frame: pd.DataFrame, column: str, title: str) -> None:
-    from sim.experiments.parameters import console
     from rich.table import Table
 
-    table = Table("job", "overrides", "policy", *(heading for _, _, heading in SHOWN), title=f"{title} (Monte-Carlo error)")
+    from sim.experiments.parameters import console
+
+    table = Table(
+        "job", "overrides", "policy", *(heading for _, _, heading in SHOWN), title=f"{title} (Monte-Carlo error)"
+    )
     for row in _rows(frame, column):
         table.add_row(*row)
     console().print(table)

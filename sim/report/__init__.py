@@ -20,13 +20,13 @@ __all__ = ["figures", "render"]
 
 def figures(frames: Frames, folder: Path) -> list[Figure]:
     """Draw every figure that the frames allow; see `sim.report.gallery.figures`."""
-    from sim.report import gallery
+    from sim.report.gallery import figures as draw
 
-    return gallery.figures(frames, folder)
+    return draw(frames, folder)
 
 
 def render(frames: Frames, drawn: Sequence[Figure], path: Path) -> Path:
     """Write the page; see `sim.report.page.render`."""
-    from sim.report import page
+    from sim.report.page import render as write
 
-    return page.render(frames, drawn, path)
+    return write(frames, drawn, path)

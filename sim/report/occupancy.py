@@ -1,4 +1,7 @@
-"""State occupancy: where patients are over time, counted from the journal's phase sojourns."""
+"""State occupancy: where patients are over time, counted from the journal's phase sojourns.
+
+Large runs keep no journal; then the state curves, which know fewer states, are drawn instead.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +34,24 @@ ORDER: Final = (
 )
 
 
-@picture(40, "occupancy", "Where patients are over time", needs=("journal",))
+#: State curves that stand in for the journal in large runs: curve -> phase.
+STATES: Final = {
+    "state_remission": journal.REMISSION,
+    "state_transplanted": journal.TRANSPLANTED,
+    "state_salvage_transplanted": journal.SALVAGE_TRANSPLANTED,
+    "state_waiting": journal.WAITING,
+    "state_treatment": journal.TREATMENT,
+    "state_failed": journal.RELAPSED,
+    "state_dead": style.DEAD,
+}
+
+
+@picture(40, "occupancy", "Where patients are over time", needs=())
 def occupancy(frames: Frames) -> Drawing | None:
     """Stack the share of patients in each phase, one panel per policy."""
     if frames.manifest.get("patient") is not None:
         return None
-    months = np.linspace(0.0, END, 121)
-    shares = {p: share(rows, months * DAYS_PER_MONTH, frames.origin) for p, rows in frames.journals.items()}
-    shares = {p: s for p, s in shares.items() if s.size}
+    months, shares = _from_journal(frames) if frames.has("journal") else _from_curves(frames)
     if not shares:
         return None
     seen = [k for k in ORDER if any(s[k].max() > 0 for s in shares.values())]
@@ -60,13 +73,33 @@ def occupancy(frames: Frames) -> Drawing | None:
     canvas.legend(handles, labels, loc="outside upper center", ncols=5, columnspacing=1.4, handlelength=1.4)
     canvas.supxlabel(f"Months since {frames.origin}", fontsize=9)
     canvas.supylabel("Patients (%)", fontsize=9)
-    caption = (
-        "Share of patients in each phase of the pathway. A patient is in one phase at any time; "
-        f"patients who never reach {frames.origin} are not counted."
-        if frames.origin != "referral"
-        else "Share of patients in each phase of the pathway; a patient is in one phase at any time."
-    )
+    caption = "Share of patients in each phase of the pathway; a patient is in one phase at any time."
+    if not frames.has("journal"):
+        caption += (
+            " Without a journal, all that follows a failure but transplant and death counts as leukaemia present."
+        )
     return Drawing(canvas, _alt(frames, shares, seen), caption)
+
+
+def _from_journal(frames: Frames) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    months = np.linspace(0.0, END, 121)
+    days = months * DAYS_PER_MONTH
+    shares = {p: share(rows, days, frames.origin) for p, rows in frames.journals.items()}
+    return months, {p: s for p, s in shares.items() if s.size}
+
+
+def _from_curves(frames: Frames) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    if not frames.has("curves"):
+        return np.empty(0), {}
+    curves = frames.overall("curves")
+    curves = curves[curves["curve"].isin(STATES) & (curves["months"] <= END)]
+    months = np.unique(curves["months"].to_numpy(float))
+    shares: dict[str, np.ndarray] = {}
+    for policy, rows in curves.groupby("policy", sort=False):
+        found = shares.setdefault(str(policy), np.zeros((journal.PHASES + 1, len(months))))
+        for curve, line in rows.groupby("curve", sort=False):
+            found[STATES[str(curve)]] = line.sort_values("months")["estimate"].to_numpy(float)
+    return months, {p: shares[p] for p in frames.policies if p in shares}
 
 
 def share(rows: pd.DataFrame, days: np.ndarray, origin: str = "referral") -> np.ndarray:

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 #: Months shown.
 END: Final = 60.0
-_RISKS: Final = ("cif_relapse_cd19pos", "cif_relapse_cd19neg", "cif_lineage_switch", "cif_nrm")
+_REST: Final = "other_failure"
 
 
 @picture(30, "risks", "What comes first: competing risks", needs=("curves",))
 def risks(frames: Frames) -> Drawing | None:
     """Stack the cumulative incidence of relapse by type, non-relapse death and non-response."""
     curves = frames.overall("curves")
-    policies = [p for p in frames.policies if ((curves["policy"] == p) & (curves["curve"] == _RISKS[0])).any()]
+    policies = [
+        p for p in frames.policies if ((curves["policy"] == p) & (curves["curve"] == next(iter(style.RISKS)))).any()
+    ]
     if not policies:
         return None
     end = min(END, float(curves["months"].max()))
@@ -35,8 +37,7 @@ def risks(frames: Frames) -> Drawing | None:
             colors=[style.RISKS[b].light for b in bands],
             step="post",
             labels=[words.sentence(words.measure_name(b)) for b in bands],
-            edgecolor=style.PAPER.light,
-            linewidth=0.4,
+            linewidth=0,
         )
         style.name_panel(axes, frames.label(policy), style.stroke(policy, frames.colour(policy)))
         style.month_axis(axes, end, most=6)
@@ -67,14 +68,14 @@ def stack(curves: pd.DataFrame, end: float) -> tuple[np.ndarray, dict[str, np.nd
     -------
     tuple
         Months, and the height of each band. What event-free survival loses beyond the named risks is the band
-        ``no_response``; it is left out where nothing is lost, or without an ``efs`` curve.
+        ``other_failure``; it is left out where nothing is lost, or without an ``efs`` curve.
     """
     months = np.unique(curves.loc[curves["months"] <= end, "months"].to_numpy(float))
-    bands = {risk: _on(curves, risk, months, 0.0) for risk in _RISKS if (curves["curve"] == risk).any()}
+    bands = {risk: _on(curves, risk, months, 0.0) for risk in style.RISKS if (curves["curve"] == risk).any()}
     if (curves["curve"] == "efs").any():
         rest = 1.0 - _on(curves, "efs", months, 1.0) - sum(bands.values())
         if rest.max() > 1e-3:
-            bands["no_response"] = np.clip(rest, 0.0, None)
+            bands[_REST] = np.clip(rest, 0.0, None)
     return months, bands
 
 

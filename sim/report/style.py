@@ -96,13 +96,15 @@ OVERLAYS: dict[int, Ink] = {
     journal.ICANS: Ink("#9e2a7d", "#dd6abb"),
     journal.CRS: Ink("#d03a3a", "#ff7070"),
 }
-#: Competing first events.
+#: Competing first events, from bottom to top; ``other_failure`` is what event-free survival loses beyond them.
 RISKS: dict[str, Ink] = {
     "cif_relapse_cd19pos": Ink("#0067a8", "#4faaf0"),
     "cif_relapse_cd19neg": Ink("#d1480f", "#ff7f4d"),
     "cif_lineage_switch": Ink("#f2c14f", "#f2c84e"),
     "cif_nrm": Ink("#444950", "#aab1ba"),
-    "no_response": Ink("#a7afba", "#5f6874"),
+    "cif_nonresponse": Ink("#a7afba", "#5f6874"),
+    "cif_not_infused": Ink("#d3d7dd", "#3d444d"),
+    "other_failure": Ink("#a7afba", "#5f6874"),
 }
 GAIN = Ink("#009170", "#2fd0a0")
 LOSE = Ink("#d1480f", "#ff7f4d")
@@ -221,6 +223,8 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """
     svg, png = folder / f"{name}.svg", folder / f"{name}.png"
     with theme(name):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for both files
         figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
     return svg, png

@@ -36,8 +36,9 @@ def survival(frames: Frames) -> Drawing | None:
         style.month_axis(axes, end, f"Months since {frames.origin}")
         style.percent_axis(axes, "Patients (%)" if name == shown[0] else "")
     caption = (
-        f"Kaplan-Meier estimates from {frames.origin}; the shaded band is a 95% Monte-Carlo interval. Every patient lives under "
-        "every policy, so curves that lie close together can still differ reliably: see the paired differences."
+        f"Kaplan-Meier estimates from {frames.origin}; the shaded band is a 95% Monte-Carlo interval. Every patient "
+        "lives under every policy, so curves that lie close together can still differ reliably: see the paired "
+        "differences."
     )
     return Drawing(canvas, _alt(frames, curves, policies, shown), caption)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from sim import evidence as facts
 from sim.problems import Problem
 
+CONF = Path(__file__).parents[2] / "conf"
 SHARED = Path(__file__).parents[3] / "shared" / "evidence"
 
 
@@ -61,6 +63,21 @@ def test_sources():
     assert not facts.source_known("REL")
     assert facts.unknown_sources("REL15; WAIT9;structure RS") == ["WAIT9"]
     assert facts.nearest_source("WAIT9") == "WAIT09"
+
+
+def named_sources(node):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("source", "odds_source") and isinstance(value, str):
+                yield value
+            else:
+                yield from named_sources(value)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_every_source_in_conf_is_known(path):
+    settings = yaml.safe_load(path.read_text())
+    assert [name for text in named_sources(settings) for name in facts.unknown_sources(text)] == []
 
 
 def life_expectancy(age, rate, ratio):

@@ -41,14 +41,6 @@ def test_every_line_moves_an_attribute(cohort_of, products):
     assert len(moved) > 20
 
 
-def test_every_line_of_the_pathway_reaches_it(cohort_of):
-    cohort = cohort_of()
-    values = cohort.kernel_values()
-    assert len(values) == sum(key.startswith(PATHWAY) for key, _ in walk(cohort))
-    assert values["practice_hct_from"] == pytest.approx(cohort.practice.hct_from_month.value * 30.4375)
-    assert values["wait_median"] == 60.0
-
-
 @pytest.mark.parametrize(
     ("override", "attribute"),
     [

@@ -23,16 +23,16 @@ class Column(NamedTuple):
     below: str = ""
 
 
-#: What people ask for first. Of several measures that stand for one thing, the first that the run computed is shown.
-COLUMNS: Final[tuple[tuple[Column, ...], ...]] = (
-    (Column("os", 24.0, "OS", "24 months"),),
-    (Column("os", 60.0, "OS", "60 months"),),
-    (Column("efs", 24.0, "EFS", "24 months"),),
-    (Column("efs", 60.0, "EFS", "60 months"),),
-    (Column("life_years", None, "Life-years"),),
-    (Column("hct", None, "HCT", "in remission"),),
-    (Column("relapse", 60.0, "Relapse", "60 months"), Column("cif_relapse", 60.0, "Relapse", "60 months")),
-    (Column("cif_nrm", 60.0, "NRM", "60 months"),),
+#: What people ask for first.
+COLUMNS: Final = (
+    Column("os", 24.0, "OS", "24 months"),
+    Column("os", 60.0, "OS", "60 months"),
+    Column("efs", 24.0, "EFS", "24 months"),
+    Column("efs", 60.0, "EFS", "60 months"),
+    Column("life_years", None, "Life-years"),
+    Column("hct", None, "HCT", "in remission"),
+    Column("cif_relapse", 60.0, "Relapse", "60 months"),
+    Column("cif_nrm", 60.0, "NRM", "60 months"),
 )
 #: The measures that decide, in order of preference.
 _DECISIVE: Final = (("life_years", None), ("os", 60.0), ("efs", 60.0))
@@ -87,13 +87,7 @@ def strata_table(page: Page) -> Markup | None:
 
 def shown_columns(frames: Frames, stratum: str = "all") -> list[Column]:
     """List the columns for which the run has numbers."""
-    result = []
-    for choices in COLUMNS:
-        for column in choices:
-            if any(frames.estimate(p, column.measure, column.months, stratum) for p in frames.policies):
-                result.append(column)
-                break
-    return result
+    return [c for c in COLUMNS if any(frames.estimate(p, c.measure, c.months, stratum) for p in frames.policies)]
 
 
 def table(frames: Frames, policies: list[str], columns: list[Column]) -> dict[str, list[Cell]]:
@@ -142,20 +136,29 @@ def _verdict(frames: Frames, policies: list[str], measure: str, months: float | 
     if row is None:
         return f"{most}."
     gap, error = row["difference"], row["mc_se"]
+    close = [
+        frames.label(p)
+        for p, r in rows.items()
+        if r and p != best and gap - r["difference"] < z * math.hypot(error, r["mc_se"])
+    ]
     size = unit_name(estimate.unit, difference=True)
     interval = f"{signed(gap - z * error, estimate.unit)} to {signed(gap + z * error, estimate.unit)}"
     explains = "does not explain it" if gap > z * error else "could explain it, so simulate more patients"
     return (
         f"{most}, that is {signed(gap, estimate.unit)} ± {number(error, estimate.unit)} {size} against "
-        f"{frames.label(frames.reference or '')} on the same patients. The 95% interval, widened for "
-        f"{len(others)} comparison{'s' * (len(others) > 1)}, is {interval} {size}: chance in the simulation "
-        f"{explains}."
+        f"{frames.label(frames.reference or '')} on the same patients. The 95% interval, widened for {len(others)} "
+        f"comparison{'s' * (len(others) > 1)}, is {interval} {size}: chance in the simulation "
+        f"{explains}.{f' Not clearly behind it: {_listed(close)}.' if close else ''}"
     )
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} and {names[-1]}"
 
 
 def _caution(frames: Frames) -> str:
     text = (
-        "These are Monte-Carlo errors only: they shrink with more simulated patients. The uncertainty of the parameters "
+        "These are Monte-Carlo errors only: they shrink with more simulated patients. The parameters' uncertainty "
         "is not in them yet"
     )
     if not frames.has("parameters"):

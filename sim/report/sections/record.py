@@ -14,9 +14,7 @@ from sim.report.page import Page, section
 #: Statuses shown open, weakest first; the others are folded.
 _OPEN: Final = ("assumed", "recalled")
 #: Entries of the run record, in the order shown; others follow.
-_FIRST: Final = (
-    *("command", "version", "experiment", "cohort", "n", "origin", "horizon_years", "reference", "seed", "engine"),
-)
+_FIRST: Final = "command version experiment cohort n origin horizon_years reference seed engine".split()
 _NAMES: Final = {
     "n": "patients",
     "horizon_years": "horizon (years; empty: lifetime)",
