@@ -30,8 +30,10 @@ def earliest(p: Any) -> int:
 def set_rate(p: Any, cause: int, rate: float) -> None:
     """Spend the budget of `cause` at its old rate up to now, then go on at `rate` per day (0: never).
 
-    A cause and the event it fires share one index.
+    A cause and the event it fires share one index. At an unchanged rate nothing is touched, not even a last digit.
     """
+    if rate == p.rate[cause]:
+        return
     p.budget[cause] -= p.rate[cause] * (p.t - p.since[cause])
     p.since[cause] = p.t
     p.rate[cause] = rate

@@ -60,7 +60,9 @@ def _sentences(part: Any, schema: type[BaseModel], keys: list[str]) -> list[str]
     if kind == "value_error":
         rules = re.sub(r" \.(low|high)=", rf" {key}.\1=", str(part["ctx"]["error"])).splitlines()
         value = f" (is {_quote(given)})" if isinstance(given, int | float | str) and path else ""
-        return [f"{key}: {rule}{value}" if key else rule for rule in rules]
+        return [f"{key}: {rule}{'' if repr(given) in rule else value}" if key else rule for rule in rules]
+    if path == ["experiment"] and not isinstance(given, str):
+        return ["experiment: an experiment file begins with the line '# @package _global_' and holds keys and values"]
     rule = re.sub(r"^(Input|Value|Dictionary|Tuple|List|String) should", "must", part["msg"])
     return [f"{key}: {rule} (is {_quote(given)})" if key else f"{rule} (is {_quote(given)})"]
 

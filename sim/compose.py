@@ -262,6 +262,13 @@ def _unreadable(error: OSError | UnicodeDecodeError, folders: Sequence[Path]) ->
                 return f"{path}: is not UTF-8 text"
             except OSError as reason:
                 return f"{path}: cannot be read ({reason.strerror})"
-            if not isinstance(yaml.safe_load(text) or {}, dict):
+            if not isinstance(error, UnicodeDecodeError) and not _holds_keys(text):
                 return f"{path}: must hold keys and values"
     return f"cannot read the configuration: {error}"
+
+
+def _holds_keys(text: str) -> bool:
+    try:
+        return isinstance(yaml.safe_load(text) or {}, dict)
+    except yaml.YAMLError:
+        return True

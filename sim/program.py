@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sim.compose import jobs_from, settings_from
 from sim.experiments import runner
+from sim.problems import Problem, nearest
+from sim.settings import Settings
 from sim.usage import Arguments
 
 
@@ -12,8 +16,29 @@ def run(arguments: Arguments) -> str:
     if arguments.multirun:
         from sim.experiments.sweep import sweep
 
-        return str(sweep(jobs_from(arguments.overrides, arguments.folders)))
+        jobs = jobs_from(arguments.overrides, arguments.folders)
+        for job in jobs:
+            check_inputs(job.settings)
+        return str(sweep(jobs))
     settings = settings_from(arguments.overrides, arguments.folders)
     if arguments.show:
         return settings.as_yaml().rstrip()
+    check_inputs(settings)
     return str(runner(settings.experiment)(settings))
+
+
+def check_inputs(settings: Settings) -> None:
+    """Refuse settings that name files or folders that are not there.
+
+    Raises
+    ------
+    Problem
+        Naming the nearest file where there is one.
+    """
+    table, earlier = settings.cohort.patients, settings.run
+    if table is not None and not Path(table).is_file():
+        near = nearest(Path(table).name, [path.name for path in Path(table).parent.glob("*.csv")])
+        remedy = f", did you mean {str(Path(table).with_name(near))!r}?" if near else ""
+        raise Problem(f"cohort.patients={table}: no such file{remedy}")
+    if earlier is not None and not (Path(earlier) / "manifest.json").is_file():
+        raise Problem(f"run={earlier}: no earlier run there (a run's folder holds manifest.json)")

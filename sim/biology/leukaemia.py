@@ -25,7 +25,18 @@ _WEAK_CAR: Final = _d.WEAK_CAR
 
 def logistic(x: float) -> float:
     """Inverse logit."""
+    if x < -700.0:
+        return 0.0
     return 1.0 / (1.0 + math.exp(-x))
+
+
+def logit(probability: float) -> float:
+    """Log-odds; infinite at 0 and 1."""
+    if probability <= 0.0:
+        return -INF
+    if probability >= 1.0:
+        return INF
+    return math.log(probability / (1.0 - probability))
 
 
 def centred_burden(p: Any) -> float:

@@ -16,16 +16,20 @@ def mortality_ratio(p: Any, q: Any) -> float:
     """Standardised mortality ratio now: by years since the latest transplant, if there ever was one."""
     if p.t_infusion == INF and p.hcts == 0 and p.prior_hct == 0:
         return q.smr_untreated
-    years = (p.t - p.last_hct) / DAYS_PER_YEAR
-    if p.last_hct == -INF or years < q.smr_from:
+    if p.last_hct == -INF or p.t < after_hct(p, q.smr_from):
         return q.smr_no_hct
-    if years < q.smr_until_first:
+    if p.t < after_hct(p, q.smr_until_first):
         return q.smr_hct_first
-    if years < q.smr_until_second:
+    if p.t < after_hct(p, q.smr_until_second):
         return q.smr_hct_second
-    if years < q.smr_until_third:
+    if p.t < after_hct(p, q.smr_until_third):
         return q.smr_hct_third
     return q.smr_hct_last
+
+
+def after_hct(p: Any, years: float) -> float:
+    """Time so many years after the latest transplant; computed here alone, so that a step counts from its own event."""
+    return p.last_hct + years * DAYS_PER_YEAR
 
 
 def next_ratio_change(p: Any, q: Any) -> float:
@@ -33,7 +37,7 @@ def next_ratio_change(p: Any, q: Any) -> float:
     if p.last_hct == -INF:
         return INF
     for years in (q.smr_from, q.smr_until_first, q.smr_until_second, q.smr_until_third):
-        when = p.last_hct + years * DAYS_PER_YEAR
+        when = after_hct(p, years)
         if when > p.t:
             return when
     return INF

@@ -8,8 +8,11 @@ from sim import journal as _j
 from sim.biology.leukaemia import advance_clones, steer_clones, time_to_overt
 from sim.biology.mortality import next_ratio_change, retime_background
 from sim.clinic.events import (
+    ACUTE_GVHD,
     BACKGROUND_DEATH,
+    CRS_ONSET,
     DISCHARGE,
+    ICANS_ONSET,
     ICU_DISCHARGE,
     POOL_HCT,
     POOL_ICU,
@@ -242,6 +245,17 @@ def close_records(p: Any, j: Any) -> None:
         note(p, j, _LATE_EFFECT, p.late_since, p.t, 1)
     if p.t > p.phase_since:
         note(p, j, p.phase, p.phase_since, p.t, 0)
+    forget_what_never_came(p)
+
+
+def forget_what_never_came(p: Any) -> None:
+    """Grades are drawn ahead of their onset: whoever does not live to see it never had them."""
+    if p.next[CRS_ONSET] < INF:
+        p.crs_grade = 0
+    if p.next[ICANS_ONSET] < INF:
+        p.icans_grade = 0
+    if p.next[ACUTE_GVHD] < INF:
+        p.acute_gvhd = 0
 
 
 def reach_horizon(p: Any, j: Any) -> None:

@@ -10,7 +10,7 @@ from sim import journal as _j
 from sim.biology.escape import seed_negative_clone
 from sim.biology.leukaemia import OVERT, seed_positive_clone
 from sim.biology.persistence import draw_expansion
-from sim.clinic.course import OF_WAITING, die, enter_phase, retime_mortality, stay_in_ward
+from sim.clinic.course import OF_WAITING, die, end_ward_stay, enter_phase, retime_mortality, stay_in_ward
 from sim.clinic.events import (
     APHERESIS,
     INFUSION,
@@ -142,6 +142,8 @@ def give_up_car(p: Any, j: Any, reason: int) -> None:
     p.next[APHERESIS] = INF
     p.next[PRODUCT] = INF
     p.next[LYMPHODEPLETION] = INF
+    p.next[INFUSION] = INF
+    end_ward_stay(p, j)
     p.wants = 0
     p.holds = 0
 

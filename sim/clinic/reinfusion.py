@@ -46,8 +46,8 @@ def reinfusion_success(p: Any, q: Any) -> float:
     if p.aplasia_lost_seen == HEMATOGONES:
         return q.reinfusion_hematogones
     if q.reinfusion_lymphodepletion == 1:
-        odds = q.reinfusion_recovery / (1.0 - q.reinfusion_recovery) * q.lymphodepletion_odds
-        return odds / (1.0 + odds)
+        chance = q.reinfusion_recovery * q.lymphodepletion_odds
+        return chance / (1.0 - q.reinfusion_recovery + chance)
     return q.reinfusion_recovery
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sim import decisions as _d
 from sim import journal as _j
-from sim.biology.leukaemia import centred_burden, logistic
+from sim.biology.leukaemia import centred_burden, logistic, logit
 from sim.biology.persistence import end_aplasia
 from sim.clinic.course import end_aplasia_record, end_salvage_course, enter_phase, retime_leukaemia
 from sim.clinic.events import APLASIA_END, HCT_READY, LEUKAEMIA_DEATH, MAINTENANCE_STOP, SALVAGE_RESPONSE
@@ -79,13 +79,13 @@ def settle_implicitly(p: Any, q: Any, j: Any) -> None:
     and a shorter survival.
     """
     failed = p.cr == 0
-    logit = q.salvage_nonresponse if failed else q.salvage_cure + q.salvage_late * years_since_infusion(p)
-    logit += q.salvage_early * p.early - q.salvage_burden * max(0.0, centred_burden(p))
+    log_odds = q.salvage_nonresponse if failed else q.salvage_cure + q.salvage_late * years_since_infusion(p)
+    log_odds += q.salvage_early * p.early - q.salvage_burden * max(0.0, centred_burden(p))
     if p.relapse_type == SWITCH:
-        logit -= q.salvage_switch
+        log_odds -= q.salvage_switch
     if p.hcts > 0:
-        logit -= q.salvage_after_hct
-    if uniform(p.seed, p.number, _CURE, 0) < logistic(logit):
+        log_odds -= q.salvage_after_hct
+    if uniform(p.seed, p.number, _CURE, 0) < logistic(log_odds):
         p.pos_level = -INF
         p.neg_level = -INF
         p.leukaemia = 0
@@ -144,18 +144,18 @@ def response_probability(p: Any, q: Any) -> float:
         base = q.response_second_car
     else:
         base = q.response_chemotherapy
-    logit = math.log(base / (1.0 - base))
-    logit += q.response_late * (years_since_infusion(p) - q.response_late_centre)
-    logit -= q.response_early * p.early + q.response_line * (p.salvage_line - 1)
+    log_odds = logit(base)
+    log_odds += q.response_late * (years_since_infusion(p) - q.response_late_centre)
+    log_odds -= q.response_early * p.early + q.response_line * (p.salvage_line - 1)
     burden = p.burden if p.t_infusion == INF else p.burden_now
-    logit -= q.response_burden * max(0.0, burden + 1.3)
+    log_odds -= q.response_burden * max(0.0, burden + 1.3)
     if p.relapse_type == SWITCH:
-        logit -= q.response_switch
+        log_odds -= q.response_switch
     if p.t_infusion < INF and p.cr == 0:
-        logit -= q.response_refractory
+        log_odds -= q.response_refractory
     if p.hcts > 0:
-        logit -= q.response_after_hct
-    return logistic(logit)
+        log_odds -= q.response_after_hct
+    return logistic(log_odds)
 
 
 def assess_salvage(p: Any, q: Any, j: Any) -> int:

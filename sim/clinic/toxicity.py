@@ -113,7 +113,7 @@ def peak_crs(p: Any, q: Any, j: Any) -> None:
         enter_icu(p, q, 0)
     if p.crs_grade >= 4 and uniform(p.seed, p.number, _CRS_DEATH, 0) < q.crs_death:
         p.crs_grade = 5
-        p.next[TOXIC_DEATH] = p.next[CRS_END]
+        p.next[TOXIC_DEATH] = min(p.next[TOXIC_DEATH], p.next[CRS_END])
         p.next[CRS_END] = INF
 
 
@@ -142,7 +142,7 @@ def begin_hs(p: Any, q: Any) -> None:
     length = q.hs_duration * math.exp(q.hs_duration_spread * normal(p.seed, p.number, _HS_DURATION, 0))
     stay_in_ward(p, p.t + length)
     if uniform(p.seed, p.number, _HS_DEATH, 0) < q.hs_death:
-        p.next[TOXIC_DEATH] = p.t + length
+        p.next[TOXIC_DEATH] = min(p.next[TOXIC_DEATH], p.t + length)
     else:
         p.next[HS_END] = p.t + length
 

@@ -49,12 +49,13 @@ def fine_codes(days: np.ndarray) -> np.ndarray:
     numpy.ndarray
         int16 codes: 0 .. `NEVER`.
     """
-    months = days * (1.0 / DAYS_PER_MONTH)
-    steps = np.minimum(months * _STEPS, months + (_FINE_END - _FINE_MONTHS))
+    early = days * (_STEPS / DAYS_PER_MONTH)
+    steps = days * (1.0 / DAYS_PER_MONTH)
+    steps += _FINE_END - _FINE_MONTHS
+    np.minimum(steps, early, out=steps)
     steps -= _TOLERANCE
-    np.ceil(steps, out=steps)
-    np.clip(steps, 0, NEVER, out=steps)
-    return steps.astype(np.int16)
+    np.minimum(np.ceil(steps, out=steps), NEVER, out=steps)
+    return np.maximum(steps.astype(np.int16), 0)
 
 
 def fine_code_of_month(months: float) -> int:
@@ -67,24 +68,27 @@ def month_code(months: float) -> int:
     return int(MONTH_OF_FINE[fine_code_of_month(months)])
 
 
-def count(codes: np.ndarray, stratum: np.ndarray, size: int) -> np.ndarray:
-    """Count codes by stratum.
+def count(codes: np.ndarray, group: np.ndarray, size: int) -> np.ndarray:
+    """Count codes by stratum, row by row.
 
     Parameters
     ----------
     codes
-        Codes 0 .. size - 1, shape (n,).
-    stratum
-        0 or 1, or 2 for whoever is not counted, times `size`: shape (n,), int64.
+        Codes 0 .. size - 1, shape (rows, n).
+    group
+        Stratum 0 or 1 times `size`, or 2 times `size` for whoever is not counted: shape (rows, n) or (n,).
     size
         Number of codes.
 
     Returns
     -------
     numpy.ndarray
-        Counts, shape (2, size), int64.
+        Counts, shape (2, rows, size), int64.
     """
-    return np.bincount(stratum + codes, minlength=(STRATA + 1) * size)[: STRATA * size].reshape(STRATA, size)
+    rows, groups = len(codes), STRATA + 1
+    offset = (np.arange(rows) * (groups * size)).astype(np.int32)
+    cells = np.bincount((codes + group + offset[:, None]).ravel(), minlength=rows * groups * size)
+    return cells.reshape(rows, groups, size)[:, :STRATA].swapaxes(0, 1)
 
 
 def product_limit(events: np.ndarray, censored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

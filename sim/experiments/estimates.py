@@ -18,7 +18,8 @@ from sim.experiments.curves import (
     product_limit,
     wilson_limits,
 )
-from sim.experiments.measures import INCIDENCE, MEDIAN, PRODUCT_LIMIT, Measure
+from sim.experiments.exact import ONE, error_of, mean_of, share_of, variance_of
+from sim.experiments.measures import INCIDENCE, MEDIAN, PRODUCT_LIMIT, Measure, curves_at
 from sim.experiments.outcomes import POPULATIONS
 from sim.units import DAYS_PER_MONTH
 
@@ -38,7 +39,6 @@ TRANSPLANT_FOR: Final = ("os", "efs")
 
 _NAN: Final = float("nan")
 _POPULATION: Final = {name: i for i, name in enumerate(POPULATIONS)}
-_BINARY_POINT: Final = 1 << 1074
 
 
 def _by_stratum(counts: np.ndarray) -> np.ndarray:
@@ -53,28 +53,6 @@ def _strata(counted: np.ndarray) -> list[tuple[int, str]]:
 
 def _followed_to(m: Measure, month: float | None, followed: Mapping[str, float]) -> bool:
     return month is None or month * DAYS_PER_MONTH <= followed[m.since] + 1e-6
-
-
-def mean_of(n: int, total: int, unit: int = 1) -> float:
-    """Give a mean from an exact sum in units of ``1 / unit``; NaN when nobody is counted."""
-    return total / (n * unit) if n else _NAN
-
-
-def variance_of(n: int, total: int, squares: int, unit: int = 1) -> float:
-    """Give the unbiased variance from exact sums of values and squares in units of ``1 / unit``; NaN below two."""
-    if n < 2:
-        return _NAN
-    return max(0, n * squares * unit - total * total) / (n * (n - 1) * unit * unit)
-
-
-def error_of(variance: float, n: int) -> float:
-    """Give the standard error of a mean of n values."""
-    return math.sqrt(variance / n) if n else _NAN
-
-
-def share_of(n: int, hits: int) -> tuple[float, float]:
-    """Give a proportion and its binomial standard error."""
-    return (hits / n, math.sqrt(hits * (n - hits) / n) / n) if n else (_NAN, _NAN)
 
 
 # --- summary ---------------------------------------------------------------------------------------------------------
@@ -130,7 +108,7 @@ def _values(layout: Layout, c: _Counts) -> dict[tuple[str, int | None], list[tup
 
 
 def _mean_and_error(n: int, total: int, squares: int) -> tuple[float, float]:
-    return mean_of(n, total, _BINARY_POINT), error_of(variance_of(n, total, squares, _BINARY_POINT), n)
+    return mean_of(n, total, ONE), error_of(variance_of(n, total, squares, ONE), n)
 
 
 def _limit_values(
@@ -152,35 +130,41 @@ def _limit_values(
 
 def curves(layout: Layout, counts: Mapping[str, _Counts], followed: Mapping[str, float]) -> pd.DataFrame:
     """Build the frame curves (parameters as in `summary`)."""
-    frames: list[pd.DataFrame] = []
+    labels: list[tuple[str, str, str, int]] = []
+    columns: list[tuple[np.ndarray, ...]] = []
     for policy, c in counts.items():
+        happened = np.cumsum(_by_stratum(c.curves), axis=2)
+        limits = _by_stratum(c.limits)
         for stratum, name in _strata(_by_stratum(c.n)[:, _POPULATION["counted"]]):
-            for curve, since, columns in _curves_of(layout, c, stratum):
-                known = len(GRID) if since == "" else int(np.sum(GRID * DAYS_PER_MONTH <= followed[since] + 1e-6))
-                labels = {"policy": policy, "stratum": name, "curve": curve, "months": GRID[:known].astype(float)}
-                values = zip(CURVE_COLUMNS[4:], columns, strict=True)
-                frames.append(pd.DataFrame(labels | {column: value[:known] for column, value in values}))
-    return pd.concat(frames, ignore_index=True)
+            for curve, since, values in _curves_of(layout, happened[stratum], limits[stratum]):
+                points = int(np.sum(followed[since] + 1e-6 >= GRID * DAYS_PER_MONTH))
+                labels.append((policy, name, curve, points))
+                columns.append(tuple(column[:points] for column in (GRID.astype(float), *values)))
+    repeats = [points for *_, points in labels]
+    names = {
+        column: np.repeat(np.array([label[i] for label in labels], dtype=object), repeats)
+        for i, column in enumerate(CURVE_COLUMNS[:3])
+    }
+    numbers = {column: np.concatenate([v[i] for v in columns]) for i, column in enumerate(CURVE_COLUMNS[3:])}
+    return pd.DataFrame(names | numbers)
 
 
-def _curves_of(layout: Layout, c: _Counts, stratum: int) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
+def _curves_of(
+    layout: Layout, happened: np.ndarray, limits: np.ndarray
+) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
     """Give name, clock, and estimate, low, high, at_risk of each curve."""
-    happened = np.cumsum(_by_stratum(c.curves)[stratum], axis=1)
-    row = {m.name: i for i, m in enumerate(layout.curves)}
-    for m in [m for m in layout.measures if m.curve] + [m for m in layout.curves if m not in layout.measures]:
+    row = {m.name: happened[i] for i, m in enumerate(layout.curves)}
+    for m in curves_at(layout.origin):
         if m.kind == PRODUCT_LIMIT:
-            at = layout.limits.index((str(m.of), m.among))
-            yield m.name, m.since, _limit_curve(*_by_stratum(c.limits)[stratum, at])
+            yield m.name, m.since, _limit_curve(*limits[layout.limits.index((str(m.of), m.among))])
             continue
-        n = happened[row[m.name], -1]
-        until = happened[row[m.name], :-1]
-        hits = until if m.kind == INCIDENCE else n - until
-        yield m.name, m.since, _share_curve(hits, n, n - happened[row[m.event_free], :-1])
-    reached = np.cumsum(_by_stratum(c.states)[stratum], axis=1)
+        until, n = row[m.name][:-1], row[m.name][-1]
+        yield m.name, m.since, _share_curve(until if m.kind == INCIDENCE else n - until, n, n - row[m.event_free][:-1])
+    reached = happened[len(layout.curves) :]
     for i, state in enumerate(layout.states):
-        hits = reached[i, :-1] - (reached[i + 1, :-1] if i + 1 < len(layout.states) else 0)
+        left = reached[i + 1, :-1] if i + 1 < len(layout.states) else 0
         n = reached[i, -1]
-        yield state, "origin", _share_curve(hits, n, np.full(len(GRID), n))
+        yield state, "origin", _share_curve(reached[i, :-1] - left, n, np.full(len(GRID), n))
 
 
 def _share_curve(hits: np.ndarray, n: int, at_risk: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -240,7 +224,7 @@ def _differences(
     for i, (m, month) in enumerate(layout.means):
         n = n_by_population[_POPULATION[m.among]]
         gains = _who_gains(m, n, higher[i], lower[i])
-        found[m.name, month] = (*_difference(n, tuple(sums_by_mean[:, i]), _BINARY_POINT), *gains)
+        found[m.name, month] = (*_difference(n, tuple(sums_by_mean[:, i]), ONE), *gains)
     return found
 
 

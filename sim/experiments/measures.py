@@ -43,8 +43,9 @@ class Measure:
     meaning
         What it is.
     of
-        From the outcomes of a block: month codes (survival, incidence), flags (share), numbers (mean; given the month
-        where there are months), or the name of a time on the fine grid (product limit, median).
+        From the outcomes of a block: month codes (survival, incidence), flags, or a column and the
+        code it has (share), numbers (mean; given the month where there are months), or the name of a time on the fine
+        grid (product limit, median).
     among
         Who is counted, one of `POPULATIONS`.
     months
@@ -67,7 +68,7 @@ class Measure:
     kind: str
     unit: str
     meaning: str
-    of: Callable[..., np.ndarray] | str
+    of: Callable[..., np.ndarray] | str | tuple[str, int]
     among: str = "counted"
     months: tuple[int, ...] = ()
     since: str = ""
@@ -100,7 +101,7 @@ def _incidence(
 
 
 def _share(
-    name: str, meaning: str, of: Callable[[Outcomes], np.ndarray], among: str = "counted", better: int = 0,
+    name: str, meaning: str, of: Callable[[Outcomes], np.ndarray] | tuple[str, int], among: str = "counted", better: int = 0,
     origins: tuple[str, ...] = ORIGINS,
 ) -> Measure:  # fmt: skip
     return Measure(name, SHARE, "probability", meaning, of, among, better=better, origins=origins)
@@ -116,14 +117,10 @@ def _mean(
 def _grades(name: str, label: str, column: str) -> list[Measure]:
     """Build the distribution of a toxicity's highest grade, and the usual cuts."""
     return [
-        *(_share(f"{name}_grade_{g}", f"highest {label} grade is {g}", _is(column, g)) for g in range(6)),
+        *(_share(f"{name}_grade_{g}", f"highest {label} grade is {g}", (column, g)) for g in range(6)),
         _share(f"{name}_ge1", f"{label} of any grade", lambda o: o[column] >= 1, better=-1),
         _share(f"{name}_ge3", f"{label} of grade 3 or more", lambda o: o[column] >= 3, better=-1),
     ]
-
-
-def _is(column: str, code: int) -> Callable[[Outcomes], np.ndarray]:
-    return lambda o: o[column] == code
 
 
 def _bit(column: str, bit: int) -> Callable[[Outcomes], np.ndarray]:
@@ -197,11 +194,11 @@ _TIME_TO_EVENT: Final = [
 
 _CARE: Final = [
     _share("infused", "infused", lambda o: o.population["infused"], better=1, origins=("referral",)),
-    _share("manufacturing_failure", "not infused: no product could be made", _is("not_infused", 5), better=-1,
+    _share("manufacturing_failure", "not infused: no product could be made", ("not_infused", 5), better=-1,
            origins=("referral",)),
     _share("lost_waiting", "not infused: death, progression or adverse event while waiting",
            lambda o: (o["not_infused"] == 3) | (o["not_infused"] == 4), better=-1, origins=("referral",)),
-    _share("not_referred", "not infused: never reached a CAR T centre", _is("not_infused", 2), better=-1,
+    _share("not_referred", "not infused: never reached a CAR T centre", ("not_infused", 2), better=-1,
            origins=("referral",)),
     _mean("wait_days", "days", "days from referral to infusion", lambda o: o["t_infusion"], "infused", -1),
     Measure("wait_days_median", MEDIAN, "days", "days from referral to infusion", "wait", "infused",
@@ -226,52 +223,52 @@ _CARE: Final = [
 _HARM: Final = [
     *_grades("crs", "CRS", "crs_grade"),
     *_grades("icans", "ICANS", "icans_grade"),
-    _share("iec_hs", "IEC-HS", _is("hs", 1), better=-1),
+    _share("iec_hs", "IEC-HS", ("hs", 1), better=-1),
     _share("icu", "any intensive care", lambda o: o["icu_days"] > 0.0, better=-1),
     _share("tocilizumab", "any tocilizumab", lambda o: o["tocilizumab_doses"] > 0, better=-1),
-    _share("steroid", "corticosteroids for CRS or ICANS", _is("steroid", 1), better=-1),
+    _share("steroid", "corticosteroids for CRS or ICANS", ("steroid", 1), better=-1),
     _share("icaht_ge3", "ICAHT of grade 3 or more: ANC < 500/uL for 14 days or longer (EHA/EBMT consensus: grade 3 from 14 "
-           "days on, grade 4 never above), observed until death or a transplant", lambda o: o.neutropenic_for(14.0),
+           "days on, grade 4 never above), observed until death or a transplant", lambda o: o.neutropenic_days >= 14.0,
            better=-1),
-    _share("neutropenia_ge30", "ANC < 500/uL for 30 days or longer", lambda o: o.neutropenic_for(30.0), better=-1),
-    _share("neutropenia_year1", "ANC < 500/uL still, 1 year after infusion", lambda o: o.neutropenic_for(365.25), "year1",
+    _share("neutropenia_ge30", "ANC < 500/uL for 30 days or longer", lambda o: o.neutropenic_days >= 30.0, better=-1),
+    _share("neutropenia_year1", "ANC < 500/uL still, 1 year after infusion", lambda o: o.neutropenic_days >= 365.25, "year1",
            -1),
     _mean("infections", "count", "infections until salvage or transplant", lambda o: o["infections"], better=-1),
     _share("severe_infection", "any severe infection", lambda o: o["severe_infections"] > 0, better=-1),
-    _share("sos", "sinusoidal obstruction syndrome", _is("sos", 1), better=-1),
+    _share("sos", "sinusoidal obstruction syndrome", ("sos", 1), better=-1),
     _share("agvhd_ge3", "acute GVHD III-IV", lambda o: o["acute_gvhd"] >= 3, better=-1),
-    _share("cgvhd", "chronic GVHD ever", _is("chronic_gvhd", 1), better=-1),
-    _share("sos_after_hct", "sinusoidal obstruction syndrome", _is("sos", 1), "transplanted", -1),
+    _share("cgvhd", "chronic GVHD ever", ("chronic_gvhd", 1), better=-1),
+    _share("sos_after_hct", "sinusoidal obstruction syndrome", ("sos", 1), "transplanted", -1),
     _share("agvhd_ge3_after_hct", "acute GVHD III-IV", lambda o: o["acute_gvhd"] >= 3, "transplanted", -1),
-    _share("cgvhd_after_hct", "chronic GVHD ever", _is("chronic_gvhd", 1), "transplanted", -1),
-    _share("transplant_mortality", "death of transplant", _is("cause", 4), "transplanted", -1),
-    _share("late_effect", "chronic health condition", _is("late_effect", 1), better=-1),
-    _share("neurocognitive", "late neurocognitive effect", _is("neurocognitive", 1), better=-1),
-    _share("second_cancer", "second cancer", _is("second_cancer", 1), better=-1),
-    _share("infertile", "infertility after conditioning", _is("infertile", 1), better=-1),
+    _share("cgvhd_after_hct", "chronic GVHD ever", ("chronic_gvhd", 1), "transplanted", -1),
+    _share("transplant_mortality", "death of transplant", ("cause", 4), "transplanted", -1),
+    _share("late_effect", "chronic health condition", ("late_effect", 1), better=-1),
+    _share("neurocognitive", "late neurocognitive effect", ("neurocognitive", 1), better=-1),
+    _share("second_cancer", "second cancer", ("second_cancer", 1), better=-1),
+    _share("infertile", "infertility after conditioning", ("infertile", 1), better=-1),
 ]  # fmt: skip
 
 _DISEASE: Final = [
     Measure("bca_lost", INCIDENCE, "probability", "B-cell aplasia ended of itself (latent), before a transplant or relapse",
-            lambda o: o.month["aplasia_lost"], "responders", (3, 6, 12, 24, 60), "infusion", 0, curve=True,
+            lambda o: o.aplasia_lost(), "responders", (3, 6, 12, 24, 60), "infusion", 0, curve=True,
             event_free="aplasia"),
     Measure("bca_lost_seen", INCIDENCE, "probability", "a visit showed the end of B-cell aplasia",
             lambda o: o.month["aplasia_lost_seen"], "responders", (3, 6, 12, 24, 60), "infusion"),
     *_samples("the response visit", "day28_mrd", "responders"),
     *_samples("month 3", "month3_mrd", "month3"),
-    _share("relapse_share_cd19pos", "first relapse is CD19+", _is("relapse_type", 1), "relapsed"),
-    _share("relapse_share_cd19neg", "first relapse is CD19-negative without lineage switch", _is("relapse_type", 2),
+    _share("relapse_share_cd19pos", "first relapse is CD19+", ("relapse_type", 1), "relapsed"),
+    _share("relapse_share_cd19neg", "first relapse is CD19-negative without lineage switch", ("relapse_type", 2),
            "relapsed"),
-    _share("relapse_share_lineage_switch", "first relapse is a lineage switch", _is("relapse_type", 3), "relapsed"),
-    _share("relapse_share_cns", "first relapse is in the CNS", _is("relapse_site", 2), "relapsed"),
-    _share("relapse_in_aplasia", "first relapse came while B-cell aplasia lasted", _is("relapse_in_aplasia", 1),
+    _share("relapse_share_lineage_switch", "first relapse is a lineage switch", ("relapse_type", 3), "relapsed"),
+    _share("relapse_share_cns", "first relapse is in the CNS", ("relapse_site", 2), "relapsed"),
+    _share("relapse_in_aplasia", "first relapse came while B-cell aplasia lasted", ("relapse_in_aplasia", 1),
            "relapsed"),
     _share("relapse_in_aplasia_negative", "that relapse is CD19-negative or a lineage switch",
            lambda o: o["relapse_type"] >= 2, "relapsed_in_aplasia"),
     Measure("time_to_relapse_median", MEDIAN, "months", "months from the origin to first relapse", "relapse", "relapsed"),
     Measure("os_after_relapse_median", MEDIAN, "months", "months from first relapse to death", "after_relapse", "relapsed",
             better=1),
-    *(_share(f"death_{CAUSE_NAMES[cause]}", f"died of {CAUSE_NAMES[cause]}", _is("cause", cause), "died")
+    *(_share(f"death_{CAUSE_NAMES[cause]}", f"died of {CAUSE_NAMES[cause]}", ("cause", cause), "died")
       for cause in (1, 2, 3, 4, 5, 6)),
     _mean("life_years", "years", "years from the origin to death or horizon, undiscounted", lambda o: o.life_years(),
           better=1),

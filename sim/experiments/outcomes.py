@@ -6,23 +6,27 @@ Clocks: the *origin* (referral, infusion, or the response visit of whoever is in
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import Any, Final
 
 import numpy as np
 
 from sim.experiments.curves import MONTH_OF_FINE, NEVER, fine_codes
 from sim.kernel import INF
+from sim.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 ORIGINS: Final = ("referral", "infusion", "remission")
 
 #: Month code of "never".
-NEVER_MONTH: Final = int(MONTH_OF_FINE[NEVER])
+NEVER_MONTH: Final = MONTH_OF_FINE[NEVER]
 
-_TIMES: Final = (
+#: Columns that are read: times and durations, then codes, flags and counts.
+TIMES: Final = (
     "t_infusion t_response t_lymphodepletion t_mrd t_aplasia_lost t_aplasia_lost_seen t_therapy t_hct t_salvage_hct "
     "t_reinfusion t_maintenance t_nonresponse t_relapse t_death wait neutropenia_days ward_days icu_days"
 ).split()
-_CODES: Final = (
+CODES: Final = (
     "prior_hct cr not_infused relapse_type relapse_site relapse_in_aplasia cause crs_grade icans_grade hs infections "
     "severe_infections tocilizumab_doses steroid day28_mrd month3_mrd hcts acute_gvhd chronic_gvhd sos late_effect "
     "neurocognitive second_cancer infertile"
@@ -52,12 +56,33 @@ STATES: Final = {
     "state_dead": "dead",
 }
 _NOT_REFERRED, _DIED_WAITING = 2, 3
-_MONTH3, _YEAR1 = 91.3125, 365.25
+_MONTH3 = 3 * DAYS_PER_MONTH
+_ROWS_AT_A_TIME = 1024
 
 
 def states_at(origin: str) -> list[str]:
     """List the states in which whoever is counted can be from an origin on, in order."""
     return list(STATES)[ORIGINS.index(origin) :]
+
+
+@lru_cache(maxsize=8)
+def _places(layout: np.dtype) -> np.ndarray:
+    """Give the positions of the columns in a record, in words of 8 bytes."""
+    fields: Mapping[str, Any] = layout.fields or {}
+    for name in (*TIMES, *CODES):
+        if name not in fields or fields[name][0].itemsize != 8:
+            raise TypeError(f"lives must have a column {name} of 8 bytes, as sim.patient.Patient has")
+    return np.array([fields[name][1] // 8 for name in (*TIMES, *CODES)])
+
+
+def _columns(lives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copy the columns out of the wide records, a few hundred patients at a time while they are in the cache."""
+    places = _places(lives.dtype)
+    words = np.ascontiguousarray(lives).view(np.int64).reshape(len(lives), -1)
+    table = np.empty((len(places), len(lives)), dtype=np.int64)
+    for i in range(0, len(lives), _ROWS_AT_A_TIME):
+        table[:, i : i + _ROWS_AT_A_TIME] = words[i : i + _ROWS_AT_A_TIME][:, places].T
+    return table[: len(TIMES)].view(np.float64), table[len(TIMES) :].astype(np.int16)
 
 
 class Outcomes:
@@ -76,6 +101,8 @@ class Outcomes:
     ----------
     column : dict[str, numpy.ndarray]
         The patients' own fields: float64 times and durations, int16 codes and counts.
+    codes : numpy.ndarray
+        The int16 columns as rows, in the order of `CODES`.
     start : numpy.ndarray
         Day of the origin; 0 for whoever is not counted.
     population : dict[str, numpy.ndarray]
@@ -88,10 +115,10 @@ class Outcomes:
 
     def __init__(self, lives: np.ndarray, origin: str, horizon: float) -> None:
         self.n = len(lives)
-        self.horizon = horizon
-        self.column = {name: np.ascontiguousarray(lives[name]) for name in _TIMES}
-        self.column |= {name: lives[name].astype(np.int16) for name in _CODES}
         self.origin = origin
+        self.horizon = horizon
+        times, self.codes = _columns(lives)
+        self.column = dict(zip((*TIMES, *CODES), (*times, *self.codes), strict=True))
         self._choose_counted()
         self._choose_populations()
         self._place_times()
@@ -122,7 +149,7 @@ class Outcomes:
             "infused": (infusion < INF) & self.counted,
             "responders": self.responded,
             "month3": self.responded & (first_end > infusion + _MONTH3),
-            "year1": (death > infusion + _YEAR1) & self.counted,
+            "year1": (death > infusion + DAYS_PER_YEAR) & self.counted,
             "transplanted": (self["hcts"] > 0) & self.counted,
             "relapsed": relapsed,
             "relapsed_in_aplasia": relapsed & (self["relapse_in_aplasia"] == 1),
@@ -140,95 +167,93 @@ class Outcomes:
         return np.where((why == 0) | (why == _DIED_WAITING), INF, known)
 
     def _place_times(self) -> None:
+        """Place event times on the grids, each counted from the start of its clock."""
+        start, death, relapse = self.start, self["t_death"], self["t_relapse"]
         infused = np.where(self.population["infused"], self["t_infusion"], 0.0)
         response = np.where(self.responded, self["t_response"], 0.0)
-        relapse = np.where(self.population["relapsed"], self["t_relapse"], 0.0)
-        own_end = self["t_aplasia_lost"] < np.minimum(self["t_hct"], self["t_relapse"])
-        rows: list[tuple[str, np.ndarray, np.ndarray]] = [
-            ("death", self["t_death"], self.start),
-            ("relapse", self["t_relapse"], self.start),
-            ("nonresponse", self["t_nonresponse"], self.start),
-            ("mrd", self["t_mrd"], self.start),
-            ("therapy", self["t_therapy"], self.start),
-            ("hct", self["t_hct"], self.start),
-            ("salvage_hct", self["t_salvage_hct"], self.start),
-            ("death_after_response", self["t_death"], response),
-            ("relapse_after_response", self["t_relapse"], response),
-            ("aplasia_end", self["t_aplasia_lost"], infused),
-            ("aplasia_lost", np.where(own_end, self["t_aplasia_lost"], INF), infused),
-            ("aplasia_lost_seen", self["t_aplasia_lost_seen"], infused),
-            ("relapse_after_infusion", self["t_relapse"], infused),
-            ("death_after_infusion", self["t_death"], infused),
-            ("after_relapse", self.end, relapse),
-        ]
+        relapsed = np.where(self.population["relapsed"], relapse, 0.0)
+        first_end = np.minimum(relapse, death)
+        self.failed_day = np.minimum(relapse, self["t_nonresponse"])
+        days = {
+            "death": death - start,
+            "relapse": relapse - start,
+            "therapy": self["t_therapy"] - start,
+            "mrd": self["t_mrd"] - start,
+            "hct": self["t_hct"] - start,
+            "salvage_hct": self["t_salvage_hct"] - start,
+            "rfs": first_end - response,
+            "relapse_after_response": relapse - response,
+            "aplasia_end": self["t_aplasia_lost"] - infused,
+            "aplasia_lost_seen": self["t_aplasia_lost_seen"] - infused,
+            "in_aplasia": np.minimum(first_end, self["t_aplasia_lost"]) - infused,
+            "after_relapse": self.end - relapsed,
+        }
         if self.origin == "referral":
-            rows.append(("no_infusion", self._no_infusion(), self.start))
-            rows.append(("wait", self["t_infusion"], self.start))
-            rows.append(("treatment", np.minimum(self["t_lymphodepletion"], self["t_infusion"]), self.start))
-        elif self.origin == "infusion":
-            rows.append(("wait", self["t_infusion"], np.zeros(self.n)))
+            no_infusion = self._no_infusion()
+            self.failed_day = np.minimum(self.failed_day, no_infusion)
+            days["no_infusion"] = no_infusion
+            days["treatment"] = np.minimum(self["t_lymphodepletion"], self["t_infusion"])
         if self.origin != "remission":
-            rows.append(("response", np.where(self.responded, self["t_response"], INF), self.start))
-        days = np.empty((len(rows), self.n))
-        for i, (_, day, since) in enumerate(rows):
-            np.subtract(day, since, out=days[i])
-        fine = fine_codes(days)
+            days["wait"] = self["t_infusion"]
+            days["nonresponse"] = self["t_nonresponse"] - start
+            days["response"] = np.where(self.responded, self["t_response"], INF) - start
+        fine = fine_codes(np.stack(list(days.values())))
         month = np.take(MONTH_OF_FINE, fine)
-        self.fine = {name: fine[i] for i, (name, _, _) in enumerate(rows)}
-        self.month = {name: month[i] for i, (name, _, _) in enumerate(rows)}
+        self.fine = dict(zip(days, fine, strict=True))
+        self.month = dict(zip(days, month, strict=True))
 
     def _combine_times(self) -> None:
         """Derive composite outcomes; the first of several times has the smallest code."""
         for codes in (self.month, self.fine):
-            failed = np.minimum(codes["relapse"], codes["nonresponse"])
-            codes["failed"] = np.minimum(failed, codes["no_infusion"]) if "no_infusion" in codes else failed
-            codes["efs"] = np.minimum(codes["failed"], codes["death"])
-        month = self.month
+            failed = codes["relapse"]
+            for other in ("nonresponse", "no_infusion"):
+                failed = np.minimum(failed, codes[other]) if other in codes else failed
+            codes["failed"] = failed
+            codes["efs"] = np.minimum(failed, codes["death"])
+        month, fine = self.month, self.fine
         month["efs_stringent"] = np.minimum(np.minimum(month["efs"], month["mrd"]), month["therapy"])
-        month["rfs"] = np.minimum(month["relapse_after_response"], month["death_after_response"])
-        month["in_aplasia"] = np.minimum(month["aplasia_end"], month["relapse_after_infusion"])
-        month["in_aplasia"] = np.minimum(month["in_aplasia"], month["death_after_infusion"])
-        self._censor()
-
-    def _censor(self) -> None:
-        day_failed = np.minimum(self["t_relapse"], self["t_nonresponse"])
-        if self.origin == "referral":
-            day_failed = np.minimum(day_failed, self._no_infusion())
-        day = np.minimum(day_failed, self["t_death"])
-        self.failed_first = day_failed < INF
-        self.efs_days = np.minimum(day, self.horizon) - self.start
-        self.fine["efs_censored"] = np.minimum(self.fine["efs"], self.fine["therapy"])
-        self.censored = {
-            "efs_censored": (self["t_therapy"] < day) & (self["t_therapy"] < INF),
-            "after_relapse": self["t_death"] > self.horizon,
-        }
+        fine["efs_censored"] = np.minimum(fine["efs"], fine["therapy"])
+        event_day = np.minimum(self.failed_day, self["t_death"])
+        self.efs_days = np.minimum(event_day, self.horizon) - self.start
+        self.censored = {"efs_censored": self["t_therapy"] < event_day}
+        if self.horizon < INF:
+            self.censored["after_relapse"] = self["t_death"] > self.horizon
 
     def relapse_of(self, kind: int) -> np.ndarray:
         """Month code of a first relapse of this type (`Patient.relapse_type`)."""
-        return np.where(self["relapse_type"] == kind, self.month["relapse"], np.uint8(NEVER_MONTH))
+        return self._unless("relapse", self["relapse_type"] != kind)
 
     def relapse_at(self, site: int) -> np.ndarray:
         """Month code of a first relapse at this site (`Patient.relapse_site`)."""
-        return np.where(self["relapse_site"] == site, self.month["relapse"], np.uint8(NEVER_MONTH))
+        return self._unless("relapse", self["relapse_site"] != site)
 
     def death_without_failure(self) -> np.ndarray:
         """Month code of death without relapse, non-response or failure to be infused before."""
-        return np.where(self.failed_first, np.uint8(NEVER_MONTH), self.month["death"])
+        return self._unless("death", self.failed_day < INF)
 
-    def neutropenic_for(self, days: float) -> np.ndarray:
-        """Tell who was observed with ANC < 500 for at least `days` days: until death or a transplant at most."""
+    def aplasia_lost(self) -> np.ndarray:
+        """Month code of the end of aplasia where neither a transplant nor what follows a relapse ended it."""
+        return self._unless("aplasia_end", self["t_aplasia_lost"] >= np.minimum(self["t_hct"], self["t_relapse"]))
+
+    def _unless(self, time: str, never: np.ndarray) -> np.ndarray:
+        return np.maximum(self.month[time], never.view(np.uint8) * NEVER_MONTH)
+
+    @cached_property
+    def neutropenic_days(self) -> np.ndarray:
+        """Days observed with ANC < 500 after infusion: until recovery, transplant or death."""
         stop = np.minimum(np.minimum(self["t_death"], self["t_hct"]), self["t_salvage_hct"])
-        return (self["neutropenia_days"] >= days) & (stop >= self["t_infusion"] + days) & (self["t_infusion"] < INF)
+        infused = np.where(self.population["infused"], self["t_infusion"], 0.0)
+        return np.minimum(self["neutropenia_days"], stop - infused)
 
     def life_years(self) -> np.ndarray:
         """Years from the origin to death or the horizon."""
-        return (self.end - self.start) / 365.25
+        return (self.end - self.start) / DAYS_PER_YEAR
 
     def states(self) -> list[np.ndarray]:
         """Give, for each state in order (`states_at`), the month code at which it or a later one is entered."""
         entered = {
-            "state_treatment": self.month.get("treatment"),
-            "state_remission": self.month.get("response"),
+            "state_treatment": self.month.get("treatment", self.month["death"]),
+            "state_remission": self.month.get("response", self.month["death"]),
             "state_transplanted": self.month["hct"],
             "state_failed": self.month["failed"],
             "state_salvage_transplanted": self.month["salvage_hct"],
@@ -236,5 +261,5 @@ class Outcomes:
         }
         codes = [np.zeros(self.n, dtype=np.uint8), *(entered[name] for name in states_at(self.origin)[1:])]
         for i in range(len(codes) - 2, 0, -1):
-            codes[i] = np.minimum(codes[i], codes[i + 1])  # type: ignore[arg-type]
-        return codes  # type: ignore[return-value]
+            codes[i] = np.minimum(codes[i], codes[i + 1])
+        return codes

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sim.experiments import runner
 from sim.experiments.folders import point_latest, settings_hash
+from sim.experiments.run import Simulation
 from sim.problems import Problem
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def sweep(jobs: Sequence[Job]) -> Path:
     """
     record: dict[str, object] = {"program": "cartwin", "experiment": "sweep", "jobs": [_recorded(job) for job in jobs]}
     folder = _folder(jobs, record)
+    for job in jobs:  # whatever is wrong with any of them is said before anything is written
+        Simulation(job.settings, journal=False)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     quiet = jobs[0].settings.quiet
@@ -71,9 +74,7 @@ def _folder(jobs: Sequence[Job], record: dict[str, object]) -> Path:
     if folder.exists() and not folder.is_dir():
         raise Problem(f"out={folder}: is a file; choose a folder with out=DIR")
     if folder.is_dir() and any(folder.iterdir()) and _record_in(folder) != record:
-        raise Problem(
-            f"out={folder}: holds something other than this sweep; choose an empty or new folder with out=DIR"
-        )
+        raise Problem(f"out={folder}: holds something else than this sweep; choose a new folder with out=DIR")
     return folder
 
 
@@ -126,8 +127,8 @@ def paired(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns of ``paired.csv`` with job and overrides before them and ``reference_job`` added; ``reference`` is the same
-        policy in job 0 or, where job 0 has none of that name, job 0's reference policy.
+        Columns of ``paired.csv`` behind job and overrides, and ``reference_job``; ``reference`` is the same policy in
+        job 0 or, where job 0 has none of that name, job 0's reference policy.
     """
     frames = []
     first = jobs[0].settings
@@ -178,9 +179,8 @@ def _show(frame: pd.DataFrame, column: str, title: str) -> None:
 
     from sim.experiments.parameters import console
 
-    table = Table(
-        "job", "overrides", "policy", *(heading for _, _, heading in SHOWN), title=f"{title} (Monte-Carlo error)"
-    )
+    headings = (heading for _, _, heading in SHOWN)
+    table = Table("job", "overrides", "policy", *headings, title=f"{title} (Monte-Carlo error)")
     for row in _rows(frame, column):
         table.add_row(*row)
     console().print(table)

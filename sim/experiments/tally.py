@@ -15,8 +15,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.experiments.curves import GRID, NEVER, STRATA, count, month_code
-from sim.experiments.measures import INCIDENCE, MEAN, MEDIAN, PRODUCT_LIMIT, SHARE, SURVIVAL, Measure, curves_at, measures_at
-from sim.experiments.outcomes import ORIGINS, POPULATIONS, Outcomes, states_at
+from sim.experiments.exact import exact
+from sim.experiments.measures import (
+    INCIDENCE,
+    MEAN,
+    MEDIAN,
+    PRODUCT_LIMIT,
+    SHARE,
+    SURVIVAL,
+    Measure,
+    curves_at,
+    measures_at,
+)
+from sim.experiments.outcomes import CODES, ORIGINS, POPULATIONS, Outcomes, states_at
 from sim.kernel import INF
 
 if TYPE_CHECKING:
@@ -24,25 +35,11 @@ if TYPE_CHECKING:
 
 #: Patients in an aligned block; only the last block of a cohort may be shorter.
 BLOCK: Final = 4096
-#: Bits below the point of an exact sum: every finite float is a whole number of ``2**-EXACT_BITS``.
-EXACT_BITS: Final = 1074
 #: Two numbers closer than this are equal for one patient under two policies.
 SAME: Final = 1e-9
 
 _MONTH_CODES: Final = len(GRID) + 1
 _POPULATION: Final = {name: i for i, name in enumerate(POPULATIONS)}
-
-
-def exact(values: np.ndarray) -> np.ndarray:
-    """Turn floats into whole numbers of ``2**-EXACT_BITS`` (Python integers in an object array), without rounding.
-
-    Sums of them have no order; the nearest float of such a sum is what `math.fsum` gives.
-    """
-    whole = np.empty(values.size, dtype=object)
-    for i, value in enumerate(values.ravel().tolist()):
-        numerator, denominator = value.as_integer_ratio()
-        whole[i] = numerator << (EXACT_BITS + 1 - denominator.bit_length())
-    return whole.reshape(values.shape)
 
 
 class Layout:
@@ -74,9 +71,17 @@ class Layout:
         )
         self.curves = [m for m in curves_at(origin) if m.kind != PRODUCT_LIMIT]
         self.states = states_at(origin)
+        self.curve_among = [m.among for m in self.curves] + ["counted"] * len(self.states)
+        self.groups = sorted({*self.curve_among, *(among for _, among in self.limits)})
         self.paired_shares = np.array([i for i, (m, _) in enumerate(self.shares) if m.paired])
         self.share_among = np.array([_POPULATION[m.among] for m, _ in self.shares])
         self.mean_among = np.array([_POPULATION[m.among] for m, _ in self.means])
+        firsts = {m.name: i for i, (m, _) in reversed(list(enumerate(self.shares)))}
+        coded = [(i, m.of) for i, (m, _) in enumerate(self.shares) if isinstance(m.of, tuple)]
+        self.equal_rows = np.array([i for i, _ in coded])
+        self.equal_columns = np.array([CODES.index(of[0]) for _, of in coded])
+        self.equal_values = np.array([[of[1]] for _, of in coded], dtype=np.int16)
+        self.share_rows = [(i, self.shares[i][0]) for i in sorted(firsts.values()) if callable(self.shares[i][0].of)]
         self.thresholds = {
             m.name: np.array([[month_code(month)] for month in m.months], dtype=np.uint8)
             for m in self.measures
@@ -117,30 +122,27 @@ class _Block:
             np.copyto(row, value, where=outcomes.population[m.among])
 
     def _flags(self, layout: Layout) -> np.ndarray:
-        flags = np.empty((len(layout.shares), self.outcomes.n), dtype=bool)
-        at = 0
-        while at < len(flags):
-            m = layout.shares[at][0]
-            found = self.codes[m.name] if m.name in self.codes else m.of(self.outcomes)  # type: ignore[operator]
-            rows = len(m.months) or 1
+        o = self.outcomes
+        flags = np.empty((len(layout.shares), o.n), dtype=bool)
+        flags[layout.equal_rows] = o.codes[layout.equal_columns] == layout.equal_values
+        for row, m in layout.share_rows:
+            found = self.codes[m.name] if m.name in self.codes else m.of(o)  # type: ignore[operator]
             if m.kind == SHARE:
-                flags[at] = found
+                flags[row] = found
             else:
                 compare = np.greater if m.kind == SURVIVAL else np.less_equal
-                compare(found, layout.thresholds[m.name], out=flags[at : at + rows])
-            at += rows
+                compare(found, layout.thresholds[m.name], out=flags[row : row + len(m.months)])
         return flags
 
 
 @dataclass
 class _Counts:
-    """Counts of one policy; the first axis is the stratum of prior HCT."""
+    """Counts of one policy; the first axis is the stratum of prior HCT. Rows of `curves`: curves, then states."""
 
     n: np.ndarray
     hits: np.ndarray
     sums: np.ndarray
     curves: np.ndarray
-    states: np.ndarray
     limits: np.ndarray
 
     @classmethod
@@ -150,8 +152,7 @@ class _Counts:
             n=np.zeros((STRATA, len(POPULATIONS)), dtype=np.int64),
             hits=np.zeros((STRATA, len(layout.shares)), dtype=np.int64),
             sums=np.zeros((STRATA, 2, len(layout.means)), dtype=object),
-            curves=np.zeros((STRATA, len(layout.curves), _MONTH_CODES), dtype=np.int64),
-            states=np.zeros((STRATA, len(layout.states), _MONTH_CODES), dtype=np.int64),
+            curves=np.zeros((STRATA, len(layout.curves) + len(layout.states), _MONTH_CODES), dtype=np.int64),
             limits=np.zeros((STRATA, len(layout.limits), 2, NEVER + 1), dtype=np.int64),
         )
 
@@ -265,7 +266,7 @@ class Tally:
         """
         self._check(first_patient, lives)
         layout = layout_at(self.origin)
-        prior = np.ascontiguousarray(lives[self.policies[0]]["prior_hct"])
+        prior = lives[self.policies[0]]["prior_hct"].astype(np.int16)
         strata = _pack(np.stack([prior == 0, prior == 1]))
         weights = np.stack([prior == 0, prior == 1]).astype(np.float64)
         against: tuple[_Block, np.ndarray] | None = None
@@ -371,20 +372,26 @@ class Tally:
         counts.n += _ones(block.among, strata)
         counts.hits += _ones(block.flags, strata)
         counts.sums += exact(moments)
-        group = np.where(block.population, prior, STRATA)
-        by_month = group * _MONTH_CODES
-        for i, m in enumerate(layout.curves):
-            counts.curves[:, i] += count(block.codes[m.name], by_month[_POPULATION[m.among]], _MONTH_CODES)
-        for i, codes in enumerate(o.states()):
-            counts.states[:, i] += count(codes, by_month[_POPULATION["counted"]], _MONTH_CODES)
+        group = {among: np.where(o.population[among], prior, np.int16(STRATA)) for among in layout.groups}
+        codes = np.stack([*(block.codes[m.name] for m in layout.curves), *o.states()])
+        by_month = np.stack([group[among] for among in layout.curve_among]) * np.int16(_MONTH_CODES)
+        counts.curves += count(codes, by_month, _MONTH_CODES)
         for i, (time, among) in enumerate(layout.limits):
-            where = group[_POPULATION[among]]
-            if time in o.censored:
-                where = where + (STRATA + 1) * o.censored[time]
-            cells = np.bincount(where * (NEVER + 1) + o.fine[time], minlength=2 * (STRATA + 1) * (NEVER + 1))
-            counts.limits[:, i] += cells.reshape(2, STRATA + 1, NEVER + 1)[:, :STRATA].swapaxes(0, 1)
+            self._count_limit(counts.limits[:, i], o.fine[time], group[among], o.censored.get(time))
         if self.horizon_days < INF:
             self._note_latest(o)
+
+    @staticmethod
+    def _count_limit(limits: np.ndarray, time: np.ndarray, group: np.ndarray, censored: np.ndarray | None) -> None:
+        """Count events and ends of follow-up on the fine grid: `limits` has shape (2, 2, `NEVER` + 1)."""
+        size, groups = NEVER + 1, STRATA + 1
+        cells = group * np.int32(size) + time
+        if censored is None:
+            limits[:, 0] += np.bincount(cells, minlength=groups * size).reshape(groups, size)[:STRATA]
+        else:
+            cells += censored * np.int32(groups * size)
+            found = np.bincount(cells, minlength=2 * groups * size).reshape(2, groups, size)
+            limits += found[:, :STRATA].swapaxes(0, 1)
 
     def _note_latest(self, o: Outcomes) -> None:
         starts = {
@@ -413,7 +420,7 @@ class Tally:
         pairs.less += _ones(y & ~x, strata)
         pairs.both += _ones(x & y, strata)
         p, r = a.numbers, b.numbers
-        if not np.array_equal(a.among, b.among):
+        if not np.array_equal(a.among[layout.mean_among], b.among[layout.mean_among]):
             inside = (a.population & b.population)[layout.mean_among]
             p, r = p * inside, r * inside
             a_moments, b_moments = _moments(p, weights), _moments(r, weights)

@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 
 #: The measure that decides who gains: the first of these that the paired frame holds for individuals.
 _MEASURES: Final = (("life_years", None), ("os", 60.0), ("efs", 60.0))
-#: Observable strata: column of the patients frame, and label of each code.
-STRATA: Final[dict[str, dict[int, str]]] = {
-    "prior_hct": {0: "no earlier HCT", 1: "earlier HCT"},
-    "burden_class": {0: "blasts: none", 1: "blasts <5%", 2: "blasts 5-25%", 3: "blasts 25-40%", 4: "blasts >40%"},
-    "blinatumomab": {0: "blinatumomab: naive", 1: "blinatumomab: responder", 2: "blinatumomab: non-responder"},
-    "kmt2ar": {0: "no KMT2A rearrangement", 1: "KMT2A rearrangement"},
-    "donor": {0: "donor: none", 1: "donor: sibling", 2: "donor: unrelated", 3: "donor: haploidentical"},
-}
+#: Observable strata: columns of the patients frame, beside age.
+STRATA: Final = ("prior_hct", "burden_class", "blinatumomab", "kmt2ar", "donor")
 #: Strata smaller than this are not shown.
 SMALLEST: Final = 20
 #: Policies compared by stratum, at most: those with the largest gain or loss.
@@ -155,10 +149,10 @@ def _by_stratum(difference: np.ndarray, attributes: pd.DataFrame) -> Iterator[Ga
     if "age" in attributes.columns:
         age = attributes["age"].to_numpy(float)
         masks += [("age below 10", age < 10), ("age 10-17", (age >= 10) & (age < 18)), ("age 18 or more", age >= 18)]
-    for column, labels in STRATA.items():
+    for column in STRATA:
         if column in attributes.columns:
             codes = attributes[column].to_numpy()
-            masks += [(label, codes == code) for code, label in labels.items()]
+            masks += [(label, codes == code) for code, label in words.TRAITS[column].items()]
     for label, mask in masks:
         n = int(mask.sum())
         if n >= SMALLEST:

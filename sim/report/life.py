@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from sim.report.frames import Frames
+
 #: A sojourn shorter than this many days is told in one line, a longer one by its beginning and its end.
-SHORT: Final = 45.0
-#: What comes first on one day: what happened, the phase that follows, what goes with it, what is decided.
-_POINT, _PHASE, _OVERLAY, _DECISION = range(4)
+SHORT: Final = 60.0
+#: What comes first on one day: what happened, the phase that follows, what is decided, what goes with it.
+_POINT, _PHASE, _DECISION, _OVERLAY = range(4)
 
 
 class Moment(NamedTuple):
@@ -191,7 +193,7 @@ def life_table_text(
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def life_text(frames: Any, patient: int, width: int = 110) -> str:
+def life_text(frames: Frames, patient: int, width: int = 110) -> str:
     """Tell a patient of a run's journal as text, with the run's labels and names; see `life_table`.
 
     Parameters
@@ -208,7 +210,32 @@ def life_text(frames: Any, patient: int, width: int = 110) -> str:
     ValueError
         When the journal has no such patient.
     """
-    rows = frames.journal[frames.journal["patient"] == patient]
+    rows = patient_rows(frames, patient)
     if rows.empty:
         raise ValueError(f"patient {patient} is not in the journal")
     return life_table_text(rows, {p: frames.label(p) for p in frames.policies}, frames.codes, width)
+
+
+def patient_rows(frames: Frames, patient: int) -> pd.DataFrame:
+    """Give one patient's journal, policies in display order."""
+    import pandas as pd
+
+    return pd.concat([rows[rows["patient"] == patient] for rows in frames.journals.values()])
+
+
+def portrait(patient: Mapping[str, Any]) -> str:
+    """Describe a patient before CAR T in one line, from the published fields of `sim.patient.Patient` that are there.
+
+    Parameters
+    ----------
+    patient
+        Field name -> value.
+    """
+    parts = []
+    if "age" in patient:
+        sex = {0: "male", 1: "female"}.get(patient.get("female", -1), "")
+        parts.append(f"{patient['age']:.1f} years old{', ' + sex if sex else ''}")
+    for name, labels in words.TRAITS.items():
+        label = labels.get(int(patient[name]), "") if name in patient else ""
+        parts += [label] if label else []
+    return "; ".join(parts)

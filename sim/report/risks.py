@@ -29,6 +29,7 @@ def risks(frames: Frames) -> Drawing | None:
         return None
     end = min(END, float(curves["months"].max()))
     stacks = {p: stack(curves[curves["policy"] == p], end) for p in policies}
+    top = max(float(sum(bands.values()).max()) for _, bands in stacks.values())  # type: ignore[union-attr]
     canvas, grid = style.panels(len(policies), 5, height=1.75, room=0.9)
     for axes, (policy, (months, bands)) in zip(grid, stacks.items(), strict=True):
         axes.stackplot(
@@ -41,7 +42,7 @@ def risks(frames: Frames) -> Drawing | None:
         )
         style.name_panel(axes, frames.label(policy), style.stroke(policy, frames.colour(policy)))
         style.month_axis(axes, end, most=6)
-        style.percent_axis(axes)
+        style.percent_axis(axes, top=top)
     fullest = max(grid, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
     handles, labels = fullest.get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside upper center", ncols=len(labels))

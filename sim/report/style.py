@@ -275,14 +275,17 @@ def month_axis(axes: Axes, end: float, label: str = "", most: int = 11) -> None:
     step = next((s for s in steps if end / s < most), steps[-1])
     axes.set_xlim(0, end)
     axes.set_xticks([step * i for i in range(int(end // step) + 1)])
+    if step == 24:
+        axes.set_xticks([24 * i + 12 for i in range(int((end - 12) // 24) + 1)], minor=True)
     if label:
         axes.set_xlabel(label)
 
 
-def percent_axis(axes: Axes, label: str = "") -> None:
-    """Put a proportion on the y axis, as percent from 0 to 100."""
-    axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0", "20", "40", "60", "80", "100"])
+def percent_axis(axes: Axes, label: str = "", top: float = 1.0) -> None:
+    """Put a proportion on the y axis, as percent from 0 to `top`, which is rounded up to a multiple of 20%."""
+    steps = min(5, max(1, -int(-top // 0.2)))
+    axes.set_ylim(0, steps / 5)
+    axes.set_yticks([step / 5 for step in range(steps + 1)], [str(20 * step) for step in range(steps + 1)])
     if label:
         axes.set_ylabel(label)
 

@@ -33,7 +33,7 @@ def survival(frames: Frames) -> Drawing | None:
     for axes, name in zip(_row(canvas, len(shown)), shown, strict=True):
         _panel(axes, frames, curves[curves["curve"] == name], policies, end)
         axes.set_title(words.sentence(words.measure_name(name)))
-        style.month_axis(axes, end, f"Months since {frames.origin}")
+        style.month_axis(axes, end, f"Months since {frames.origin}", most=8)
         style.percent_axis(axes, "Patients (%)" if name == shown[0] else "")
     caption = (
         f"Kaplan-Meier estimates from {frames.origin}; the shaded band is a 95% Monte-Carlo interval. Every patient "

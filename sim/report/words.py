@@ -179,6 +179,26 @@ MEASURES: Final[dict[str, tuple[str, int]]] = {
     "qalys": ("quality-adjusted life-years", 1),
     "cost": ("cost", -1),
 }
+#: What is known of a patient before CAR T: field, and label of each code; an empty label goes without saying.
+TRAITS: Final[dict[str, dict[int, str]]] = {
+    "burden_class": {0: "blasts: none", 1: "blasts <5%", 2: "blasts 5-25%", 3: "blasts 25-40%", 4: "blasts >40%"},
+    "prior_hct": {0: "no earlier HCT", 1: "earlier HCT"},
+    "blinatumomab": {0: "blinatumomab: naive", 1: "blinatumomab: responder", 2: "blinatumomab: non-responder"},
+    "inotuzumab": {1: "earlier inotuzumab"},
+    "refractory": {1: "refractory to chemotherapy"},
+    "kmt2ar": {1: "KMT2A rearrangement"},
+    "ph": {1: "Philadelphia chromosome"},
+    "hypodiploid": {1: "hypodiploid"},
+    "tp53": {1: "TP53 mutation", 2: "Li-Fraumeni syndrome"},
+    "down": {1: "Down syndrome"},
+    "instability": {1: "chromosomal instability"},
+    "site": {1: "CNS involved", 2: "extramedullary disease", 3: "isolated CNS disease", 4: "testis involved"},
+    "comorbidity": {1: "cardiac or pulmonary comorbidity"},
+    "neuro_history": {1: "neurological history"},
+    "donor": {0: "donor: none", 1: "donor: sibling", 2: "donor: unrelated", 3: "donor: haploidentical"},
+    "wish": {0: "family does not wish a transplant"},
+    "fit": {0: "not fit for a transplant at referral"},
+}
 #: What a parameter's status means, from best to least supported.
 STATUSES: Final[dict[str, str]] = {
     "review": "as printed in the review",
@@ -252,6 +272,10 @@ def _infusion(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
     return ", ".join(parts)
 
 
+def _doses(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
+    return f"{detail} dose" if detail == 1 else f"{detail} doses"
+
+
 def _transplant(detail: int, known: Mapping[str, Sequence[Any]]) -> str:
     return _pick(_CONDITIONING, detail % 10) + (", not the first" if detail >= 10 else "")
 
@@ -270,7 +294,6 @@ _COUNTED: Final = {
     journal.NEUTROPENIA: "ICAHT grade {}",
     journal.APHERESIS: "attempt {}",
     journal.MANUFACTURE_FAILED: "attempt {}",
-    journal.TOCILIZUMAB: "doses: {}",
 }
 _LISTED: Final[dict[int, Sequence[str]]] = {
     journal.WARD: ("", "", "transplant unit"),
@@ -293,6 +316,7 @@ _CLINIC: Final = {
     journal.SALVAGE: "therapies",
 }
 _OWN: Final = {
+    journal.TOCILIZUMAB: _doses,
     journal.INFUSION: _infusion,
     journal.HCT: _transplant,
     journal.RELAPSE: _relapse,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from sim.report.life import chapters, heading, infusion_day, since
+from sim.report.frames import Frames
+from sim.report.life import chapters, heading, infusion_day, patient_rows, portrait, since
 from sim.report.page import Page, section
 
 
@@ -15,7 +16,7 @@ def life(page: Page) -> Markup | None:
     patient = frames.manifest.get("patient")
     if patient is None:
         return None
-    rows = frames.journal[frames.journal["patient"] == patient]  # type: ignore[index]
+    rows = patient_rows(frames, patient)
     if rows.empty:
         return None
     labels = {p: frames.label(p) for p in frames.policies}
@@ -24,4 +25,13 @@ def life(page: Page) -> Markup | None:
         (heading(c, labels, total), c.depth, [(f"{m.day:.0f}", since(m.day, infusion), m.words) for m in c.moments])
         for c in chapters(rows, frames.codes)
     ]
-    return page.figure("life") + page.template("life.html.j2", {"chapters": told, "patient": patient})
+    values = {"chapters": told, "portrait": _portrait(page.frames, patient)}
+    return page.figure("life") + page.template("life.html.j2", values)
+
+
+def _portrait(frames: Frames, patient: int) -> str:
+    table = frames.patients
+    if table is None or "patient" not in table.columns:
+        return ""
+    found = table[table["patient"] == patient]
+    return portrait(found.iloc[0].to_dict()) if len(found) else ""
