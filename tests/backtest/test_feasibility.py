@@ -133,12 +133,16 @@ ROWS: Final[list[Row]] = [
 @cache
 def view(cohort: str, *overrides: str) -> View:
     """Live a cohort under trial practice and look at it."""
-XX
+    study = [f"cohort={cohort}", f"cohort.n={PATIENTS}"]
+    settings = settings_from(["engine=batch", "policy=trial_practice", *overrides, *study])
     blocks = Simulation(settings, journal=False).blocks()
     return View(np.concatenate([block.lives["trial_practice"] for block in blocks]))
 
 
-@pytest.mark.parametrize(("cohort", "row", "published", "fit", "compute"), ROWS, ids=[f"{r[0]}: {r[1]}" for r in ROWS])
+NAMES: Final = [f"{row[0]}: {row[1]}" for row in ROWS]
+
+
+@pytest.mark.parametrize(("cohort", "row", "published", "fit", "compute"), ROWS, ids=NAMES)
 def test_row_of_the_fit_is_reproduced(
     cohort: str, row: str, published: float | None, fit: float, compute: Callable[[View], tuple[float, int]]
 ) -> None:
@@ -158,9 +162,8 @@ def main() -> None:
         misses += abs(full - published) if published is not None else 0.0
         known = published if published is not None else "-"
         print(f"{cohort:14s} {row:38s} {known:>9} {fit:5.1f} {alone:5.1f} {full:5.1f}")
-    print(
-        f"mean distance to the published value, everything on: {misses / sum(r[2] is not None for r in ROWS):.1f} points"
-    )
+    rows = sum(row[2] is not None for row in ROWS)
+    print(f"mean distance to the published value, everything on: {misses / rows:.1f} points")
 
 
 if __name__ == "__main__":

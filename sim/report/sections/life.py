@@ -34,4 +34,4 @@ def _portrait(frames: Frames, patient: int) -> str:
     if table is None or "patient" not in table.columns:
         return ""
     found = table[table["patient"] == patient]
-    return portrait(found.iloc[0].to_dict()) if len(found) else ""
+    return portrait({str(k): v for k, v in found.iloc[0].items()}) if len(found) else ""

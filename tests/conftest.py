@@ -1,0 +1,1 @@
+"""Shared by all tests; its place lets them import `support` and `lawbook`."""
