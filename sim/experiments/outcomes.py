@@ -75,11 +75,15 @@ def _places(layout: np.dtype) -> np.ndarray:
     return np.array([fields[name][1] // 8 for name in (*TIMES, *CODES)])
 
 
-def _columns(lives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def room_for(n: int) -> np.ndarray:
+    """Give memory for the columns of n patients."""
+    return np.empty((len(TIMES) + len(CODES), n), dtype=np.int64)
+
+
+def _columns(lives: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Copy the columns out of the wide records, a few hundred patients at a time while they are in the cache."""
     places = _places(lives.dtype)
     words = np.ascontiguousarray(lives).view(np.int64).reshape(len(lives), -1)
-    table = np.empty((len(places), len(lives)), dtype=np.int64)
     for i in range(0, len(lives), _ROWS_AT_A_TIME):
         table[:, i : i + _ROWS_AT_A_TIME] = words[i : i + _ROWS_AT_A_TIME][:, places].T
     return table[: len(TIMES)].view(np.float64), table[len(TIMES) :].astype(np.int16)
@@ -96,6 +100,8 @@ class Outcomes:
         Where results start, one of `ORIGINS`.
     horizon
         Days since referral to which lives were followed.
+    room
+        Memory for the columns (`room_for`), to be used again when this object is done with; fresh when None.
 
     Attributes
     ----------
@@ -113,11 +119,11 @@ class Outcomes:
         Whose time of that name on the fine grid is the end of follow-up and no event.
     """
 
-    def __init__(self, lives: np.ndarray, origin: str, horizon: float) -> None:
+    def __init__(self, lives: np.ndarray, origin: str, horizon: float, room: np.ndarray | None = None) -> None:
         self.n = len(lives)
         self.origin = origin
         self.horizon = horizon
-        times, self.codes = _columns(lives)
+        times, self.codes = _columns(lives, room_for(self.n) if room is None else room)
         self.column = dict(zip((*TIMES, *CODES), (*times, *self.codes), strict=True))
         self._choose_counted()
         self._choose_populations()

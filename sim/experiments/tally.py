@@ -27,7 +27,7 @@ from sim.experiments.measures import (
     curves_at,
     measures_at,
 )
-from sim.experiments.outcomes import CODES, ORIGINS, POPULATIONS, Outcomes, states_at
+from sim.experiments.outcomes import CODES, ORIGINS, POPULATIONS, Outcomes, room_for, states_at
 from sim.kernel import INF
 
 if TYPE_CHECKING:
@@ -108,22 +108,24 @@ def _ones(words: np.ndarray, strata: np.ndarray) -> np.ndarray:
 
 
 class _Block:
-    """One policy's block, ready to be counted: flags as bits, numbers as rows, codes by curve."""
+    """One policy's block, ready to be counted: flags as bits, numbers as rows, codes by curve.
 
-    def __init__(self, layout: Layout, outcomes: Outcomes) -> None:
+    `outcomes` and `codes` may be read until the next block uses their memory.
+    """
+
+    def __init__(self, layout: Layout, outcomes: Outcomes, room: np.ndarray) -> None:
         self.outcomes = outcomes
         self.population = np.stack([outcomes.population[name] for name in POPULATIONS])
         self.among = _pack(self.population)
         self.codes = {m.name: m.of(outcomes) for m in layout.curves}  # type: ignore[operator]
-        self.flags = _pack(self._flags(layout)) & self.among[layout.share_among]
+        self.flags = _pack(self._flags(layout, room)) & self.among[layout.share_among]
         self.numbers = np.zeros((len(layout.means), outcomes.n))
         for row, (m, month) in zip(self.numbers, layout.means, strict=True):
             value = m.of(outcomes) if month is None else m.of(outcomes, month)  # type: ignore[operator]
             np.copyto(row, value, where=outcomes.population[m.among])
 
-    def _flags(self, layout: Layout) -> np.ndarray:
+    def _flags(self, layout: Layout, flags: np.ndarray) -> np.ndarray:
         o = self.outcomes
-        flags = np.empty((len(layout.shares), o.n), dtype=bool)
         flags[layout.equal_rows] = o.codes[layout.equal_columns] == layout.equal_values
         for row, m in layout.share_rows:
             found = self.codes[m.name] if m.name in self.codes else m.of(o)  # type: ignore[operator]
@@ -270,8 +272,9 @@ class Tally:
         strata = _pack(np.stack([prior == 0, prior == 1]))
         weights = np.stack([prior == 0, prior == 1]).astype(np.float64)
         against: tuple[_Block, np.ndarray] | None = None
+        columns, flags = room_for(len(prior)), np.empty((len(layout.shares), len(prior)), dtype=bool)
         for name in self._reference_first():
-            block = _Block(layout, Outcomes(lives[name], self.origin, self.horizon_days))
+            block = _Block(layout, Outcomes(lives[name], self.origin, self.horizon_days, columns), flags)
             moments = _moments(block.numbers, weights)
             self._count(layout, name, block, moments, prior, strata)
             if name == self.reference:

@@ -162,7 +162,7 @@ class Frames:
             return {}
         return {
             (row["policy"], row.get("stratum", "all"), row["measure"], _months(row["months"])): Estimate(
-                float(row["value"]), float(row["mc_se"]), str(row["unit"])
+                _number(row["value"]), _number(row["mc_se"]), str(row["unit"])
             )
             for row in self.summary.to_dict("records")  # type: ignore[union-attr]
         }
@@ -173,11 +173,16 @@ class Frames:
             return {}
         numbers = ("difference", "mc_se", "unpaired_se", "variance_reduction", "nnt", "gain", "lose", "same")
         return {
-            (row["policy"], row["measure"], _months(row["months"])): {n: float(row[n]) for n in numbers}
+            (row["policy"], row["measure"], _months(row["months"])): {n: _number(row[n]) for n in numbers}
             for row in self.overall("paired").to_dict("records")
         }
 
 
+def _number(value: Any) -> float:
+    """Read a cell; an empty one is NaN."""
+    return float("nan") if value is None or value == "" else float(value)
+
+
 def _months(value: Any) -> float | None:
-    number = float("nan") if value is None or value == "" else float(value)
+    number = _number(value)
     return None if number != number else number

@@ -14,6 +14,12 @@ from sim.report.gallery import Figure, figures
 from . import factory
 
 
+@pytest.fixture
+def unsaved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw, but write nothing: for tests that only ask what is drawn."""
+    monkeypatch.setattr(style, "save", lambda canvas, folder, name: (folder / f"{name}.svg", folder / f"{name}.png"))
+
+
 def names(drawn: list[Figure]) -> set[str]:
     return {figure.name for figure in drawn}
 
@@ -40,6 +46,7 @@ def test_a_comparison_has_these_figures(drawn: list[Figure]) -> None:
         ("patients", {"strata"}),
     ],
 )
+@pytest.mark.usefixtures("unsaved")
 def test_what_the_run_lacks_is_not_drawn(
     world: Frames, drawn: list[Figure], tmp_path: Path, missing: str, gone: set[str]
 ) -> None:
@@ -50,6 +57,7 @@ def test_an_empty_run_has_no_figures(tmp_path: Path) -> None:
     assert figures(Frames(), tmp_path) == []
 
 
+@pytest.mark.usefixtures("unsaved")
 def test_a_single_policy_has_no_differences(tmp_path: Path) -> None:
     alone = factory.frames(30, {"watch": "Watch"})
     assert names(figures(alone, tmp_path)) == {"survival", "risks", "occupancy", "swimmer"}

@@ -131,7 +131,8 @@ def _verdict(frames: Frames, policies: list[str], measure: str, months: float | 
     rows = {p: frames.difference(p, measure, months) for p in others}
     if best == frames.reference:
         worse = sum(1 for r in rows.values() if r and r["difference"] + z * r["mc_se"] < 0)
-        return f"{most}. Of the {len(others)} other policies {worse} do worse on the same patients beyond chance."
+        verb = "does" if worse == 1 else "do"
+        return f"{most}. On the same patients, {worse} of the {len(others)} other policies {verb} worse beyond chance."
     row = rows.get(best)
     if row is None:
         return f"{most}."
