@@ -205,7 +205,7 @@ STATUSES: Final[dict[str, str]] = {
     "found": "read in the paper, its abstract or its table",
     "calibrated": "fitted to published results",
     "recalled": "from memory: to be verified before use",
-    "assumed": "no source: assumed, with a wide range",
+    "assumed": "the evidence is silent: assumed, with a wide range",
 }
 ORIGINS: Final[dict[str, str]] = {
     "referral": "referral (everybody referred is counted)",

@@ -85,6 +85,15 @@ def test_a_share_of_transplants_has_no_best(world: Frames) -> None:
     assert best_of(world, world.policies, Column("hct", None, "HCT")) is None
 
 
+def test_who_never_reaches_remission_is_not_best_at_avoiding_relapse() -> None:
+    rows = [("a", "cr", None, 0.0), ("b", "cr", None, 0.8), ("c", "cr", None, 0.8)]
+    rows += [("a", "cif_relapse", 60.0, 0.0), ("b", "cif_relapse", 60.0, 0.3), ("c", "cif_relapse", 60.0, 0.2)]
+    summary = pd.DataFrame(rows, columns=["policy", "measure", "months", "value"]).assign(
+        mc_se=0.01, unit="probability"
+    )
+    assert best_of(Frames(summary=summary), ["a", "b", "c"], Column("cif_relapse", 60.0, "Relapse")) == "c"
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(0.1234, "probability", "12.3"), (1234.5, "years", "1,234"), (12.345, "years", "12.35"), (150.25, "days", "150.2"),

@@ -97,9 +97,14 @@ def table(frames: Frames, policies: list[str], columns: list[Column]) -> dict[st
 
 
 def best_of(frames: Frames, policies: list[str], column: Column) -> str | None:
-    """Name the policy with the best value; None where no direction is better, or all are equal."""
+    """Name the policy with the best value; None where no direction is better, or all are equal.
+
+    Who never reaches remission cannot relapse: incidences are compared among policies with remissions.
+    """
     direction = words.MEASURES.get(column.measure, ("", 0))[1]
     values = {p: e.value for p in policies if (e := frames.estimate(p, column.measure, column.months)) is not None}
+    if column.measure.startswith("cif_"):
+        values = {p: v for p, v in values.items() if (cr := frames.estimate(p, "cr")) is None or cr.value > 0}
     if not direction or len(set(values.values())) < 2:
         return None
     return max(values, key=lambda p: direction * values[p])

@@ -1,0 +1,72 @@
+"""What the README and the notebooks show can be run as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def shell_lines() -> list[str]:
+    """List the README's commands of the program, comments cut off."""
+    blocks = [text for language, text in BLOCK.findall(README) if language == "sh"]
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("python -m sim")]
+
+
+def yaml_policy() -> str:
+    """Give the README's example policy."""
+    return next(text for language, text in BLOCK.findall(README) if language == "yaml")
+
+
+@pytest.mark.parametrize("line", shell_lines())
+def test_readme_command_runs(line: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "policy"
+    mine.mkdir(parents=True)
+    (mine / "late_window.yaml").write_text(yaml_policy(), encoding="utf-8")
+    words = [word.replace("100000", "64") for word in shlex.split(line)[1:]]
+    few = [] if any("cohort.n" in word for word in words) else ["cohort.n=48"]
+    out = [] if any(word.startswith("out=") for word in words) else [f"out={tmp_path}/out"]
+    done = subprocess.run(
+        [sys.executable, *words, *few, *out], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / done.stdout.strip().splitlines()[-1]).is_dir()
+
+
+def test_notebooks_and_their_scripts_say_the_same() -> None:
+    jupytext = pytest.importorskip("jupytext")
+    for script in NOTEBOOKS:
+        pair = [jupytext.read(path) for path in (script, script.with_suffix(".ipynb"))]
+        cells = [[(cell.cell_type, cell.source) for cell in notebook.cells] for notebook in pair]
+        assert cells[0] == cells[1], script.name
+
+
+@pytest.mark.parametrize("script", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(script: Path, tmp_path: Path) -> None:
+    environment = {"MPLBACKEND": "Agg"}
+    import os
+
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_notebooks_define_no_functions() -> None:
+    for script in NOTEBOOKS:
+        assert not re.search(r"^\s*(def|class) ", script.read_text(encoding="utf-8"), re.MULTILINE), script.name

@@ -1,0 +1,1 @@
+"""Textbook models: small pathways that the tests run through the project's own engines."""
