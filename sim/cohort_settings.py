@@ -230,6 +230,7 @@ class Practice(Group):
     hct_from_month: Months
     hct_to_month: Months
     triggered_share: Probability
+    trigger_rate: Probability
     reinfusion_share: Probability
 
     @model_validator(mode="after")

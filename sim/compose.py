@@ -5,6 +5,7 @@ Hydra writes nothing, logs nothing and changes no folder here. A plain dictionar
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -232,11 +233,11 @@ def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) 
 def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> str:
     path = key.replace("/", ".").split(".")
     if path[0] == "policy" and len(path) > 1 and path[1] in options("policy", folders):
-        data = _plain([line for line in lines if line.partition("=")[0] == "policy"], folders)
+        data = _plain(tuple(line for line in lines if line.partition("=")[0] == "policy"), tuple(folders))
         if path[1] not in data.get("policy", {}):
             return f"{key}: policy {path[1]!r} is not listed; list it with 'policy=[{path[1]},...]'"
     else:
-        data = _plain([], folders)
+        data = _plain((), tuple(folders))
     keys = list(known_keys(Settings, data))
     if key in keys:
         return f"{key} is not set there; to add it write +{key}=..."
@@ -245,7 +246,8 @@ def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> st
     return f"unknown key {key!r}: {nearest_key(path, keys)}"
 
 
-def _plain(lines: list[str], folders: Sequence[Path]) -> dict[str, Any]:
+@functools.lru_cache(maxsize=2)
+def _plain(lines: tuple[str, ...], folders: tuple[Path, ...]) -> dict[str, Any]:
     """Compose with few overrides, to know which keys there are; empty when that fails as well."""
     try:
         return composed(parse(lines), folders)

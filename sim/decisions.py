@@ -38,6 +38,10 @@ WISH: Final = 41
 FITNESS: Final = 42
 RESAMPLE: Final = 43
 ARRIVAL: Final = 44
+REFRACTORY: Final = 45
+FITNESS_RESTORED: Final = 46
+SANCTUARY_CLEARED: Final = 94
+SEQUENTIAL_KILL: Final = 95
 
 # --- waiting and manufacturing
 REFERRED: Final = 60
@@ -64,7 +68,6 @@ SWITCH_LEVEL: Final = 89
 SANCTUARY: Final = 90
 SANCTUARY_TIME: Final = 91
 WEAK_CAR: Final = 92
-SANCTUARY_SITE: Final = 93
 
 # --- acute toxicity and immunity
 CRS_GRADE: Final = 110
@@ -96,9 +99,7 @@ NEUROCOGNITIVE: Final = 135
 
 # --- monitoring: nth is the day since infusion
 VISIT_MISSED: Final = 150
-FLOW_SAMPLE: Final = 151
-QPCR_SAMPLE: Final = 152
-NGS_SAMPLE: Final = 153
+MARROW_SAMPLE: Final = 151
 HAEMODILUTION: Final = 154
 CLONOTYPE: Final = 155
 
@@ -114,7 +115,6 @@ SINUSOIDAL: Final = 177
 ACUTE_GVHD: Final = 178
 CHRONIC_GVHD: Final = 179
 GVHD_DURATION: Final = 180
-CYTOREDUCTION: Final = 181
 PRODUCT_LEFT: Final = 182
 REINFUSION: Final = 183
 REINFUSION_APLASIA: Final = 184
@@ -131,11 +131,8 @@ SALVAGE_RESIDUAL: Final = 212
 SALVAGE_TRANSPLANT: Final = 213
 SALVAGE_CURE: Final = 214
 LEUKAEMIA_DEATH: Final = 215
-SALVAGE_TOXICITY: Final = 216
-REMISSION_DEATH: Final = 217
-REMISSION_DEATH_TIME: Final = 218
-EARLY_DEATH: Final = 219
-EARLY_DEATH_TIME: Final = 220
+SALVAGE_NEXT: Final = 216
+SALVAGE_DEATH: Final = 219
 
 
 def registered() -> dict[str, int]:

@@ -112,6 +112,9 @@ class Manufacturing(Group):
     bridging_growth: NonNegative
     relapse_to_referral: NonNegative
     early_months: Positive
+    unbridged_growth: NonNegative
+    apheresis_days: Positive
+    most_aphereses: Count
 
 
 class Lymphodepletion(Group):
@@ -173,6 +176,7 @@ class Toxicity(Group):
     hs_step2: Probability
     hs_step3: Probability
     hs_death: Probability
+    tocilizumab_doses: Count
 
 
 class Immunity(Group):
@@ -208,6 +212,8 @@ class Immunity(Group):
     infection_stay_spread: NonNegative
     infection_mild_days: Positive
     planned_stay: NonNegative
+    infection_late_until: Positive
+    persistent_from: Positive
 
 
 class Monitoring(Group):
@@ -281,6 +287,9 @@ class Transplant(Group):
     mixed_chimerism: Probability
     mixed_chimerism_effect: NonNegative
     chimerism_day: Positive
+    most_hcts: Count
+    hct_interval: NonNegative
+    chronic_gvhd_age: Positive
 
 
 class Reinfusion(Group):
@@ -305,6 +314,7 @@ class Reinfusion(Group):
     sequential_kill: NonNegative
     sequential_wait: NonNegative
     fitness_restored: Probability
+    reinfusion_again: Probability
 
 
 class Salvage(Group):
@@ -354,6 +364,8 @@ class Salvage(Group):
     early_death_low: NonNegative
     early_death_until: Positive
     remission_death: NonNegative
+    salvage_death: Probability
+    late_limit: Positive
 
 
 class Late(Group):

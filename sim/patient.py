@@ -14,7 +14,7 @@ from sim.kernel import INF, NAN
 #: Hazard causes a patient has (see `sim.clinic.events`; causes share their index with the event they fire).
 CAUSES: Final = 6
 #: Entries of the calendar.
-EVENTS: Final = 44
+EVENTS: Final = 45
 
 Days = float
 Flag = int
@@ -92,6 +92,7 @@ class Patient(Attributes):
     out_of_spec: Annotated[Flag, "0/1", "product out of specification"] = 0
     donor_derived: Annotated[Flag, "0/1", "product made from the transplant donor"] = 0
     fit_now: Annotated[Flag, "0/1", "organ function allows a transplant now"] = 1
+    bridged: Annotated[Flag, "0/1", "bridging therapy while waiting"] = 0
     early: Annotated[Flag, "0/1", "relapse within 6 months of the prior HCT (and cells made from the patient)"] = 0
 
     # --- CAR T cells
@@ -125,7 +126,6 @@ class Patient(Attributes):
     hs: Annotated[Flag, "0/1", "IEC-HS"] = 0
     hs_start: Annotated[Days, "days", "IEC-HS onset"] = INF
     hs_step: Annotated[int, "1..3", "last IEC-HS treatment step"] = 0
-    toxic_cause: Annotated[int, "code", "cause of the toxic death to come"] = 0
     neutropenia_start: Annotated[Days, "days", "start of ANC < 500"] = INF
     neutropenia_days: Annotated[float, "days", "duration of ANC < 500 after infusion"] = 0.0
     neutropenic: Annotated[Flag, "0/1", "ANC < 500 now"] = 0
@@ -153,6 +153,8 @@ class Patient(Attributes):
     negative_clone_seen: Annotated[Flag, "0/1", "flow showed CD19-negative blasts before CAR T"] = 0
     confirming: Annotated[int, "code", "decision point whose confirmation is pending; -1 none"] = -1
     confirming_rule: Annotated[int, "index", "rule that waits for the confirmation"] = -1
+    month3_taken: Annotated[Flag, "0/1", "the month-3 sample was taken"] = 0
+    loss_open: Annotated[Flag, "0/1", "lost aplasia was seen and no decision has followed yet"] = 0
     aplasia_lost_seen: Annotated[int, "code", "0 no, 1 peripheral, 2 hematogones"] = 0
     day28_mrd: Annotated[int, "bits", "MRD assays positive at the response visit (1 flow, 2 qPCR, 4 NGS)"] = 0
     month3_mrd: Annotated[int, "bits", "the same at month 3"] = 0
@@ -177,12 +179,17 @@ class Patient(Attributes):
     mixed_chimerism: Annotated[Flag, "0/1", "mixed chimerism after reduced-intensity HCT"] = 0
     reinfusions: Annotated[int, "count", "reinfusions"] = 0
     reinfusion_worked: Annotated[int, "count", "reinfusions that restored aplasia"] = 0
+    reinfusion_reason: Annotated[int, "code", "MRD, hematogones, peripheral recovery"] = 0
+    reinfusion_attempt: Annotated[int, "count", "attempts of the present decision"] = 0
+    sequential_cars: Annotated[int, "count", "sequential CD22 CARs in remission"] = 0
+    inotuzumab_given: Annotated[Flag, "0/1", "inotuzumab before CAR T or as salvage"] = 0
     maintenance_since: Annotated[Days, "days", "start of maintenance or TKI now taken"] = INF
     maintenance_kind: Annotated[int, "code", "action: maintain or tki"] = 0
     salvage_line: Annotated[int, "count", "lines of salvage so far"] = 0
     salvage_therapy: Annotated[int, "code", "salvage now given; 0 none"] = 0
     salvage_since: Annotated[Days, "days", "start of this salvage course"] = INF
-    salvage_negative: Annotated[Flag, "0/1", "the latest relapse was CD19-negative or a switch"] = 0
+    salvage_kind: Annotated[int, "1..3", "leukaemia under salvage: CD19+, CD19-, lineage switch"] = 1
+    salvage_wish: Annotated[int, "code", "salvage therapy the policy asks for; 0 none"] = 0
     smr_step: Annotated[int, "index", "step of the mortality ratio"] = 0
     late_effect: Annotated[Flag, "0/1", "chronic health condition"] = 0
     late_since: Annotated[Days, "days", "onset of it"] = INF
@@ -241,10 +248,10 @@ _PRIVATE: Final = frozenset(
     """t next budget rate since occurrence wants holds done phase phase_since pos_level pos_slope neg_level
     neg_slope clone_time car_active leukaemia visit mrd_seen confirming confirming_rule pending pending_rule
     pending_since postponed ward_since ward_until icu_since icu_until maintenance_since salvage_since
-    salvage_therapy smr_step infection_until infection_phase toxic_cause neutropenic neutropenia_start gvl
-    maintained seed salvage_hct acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger late_since
-    igg_since hs_start icans_start aplasia_since maintenance_kind salvage_negative aplasia_lost_seen
-    mrd_confirmed first_hct""".split()
+    salvage_therapy smr_step infection_until infection_phase neutropenic neutropenia_start gvl maintained
+    seed salvage_hct acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger late_since igg_since
+    hs_start icans_start aplasia_since maintenance_kind salvage_kind salvage_wish loss_open
+    reinfusion_reason reinfusion_attempt month3_taken aplasia_lost_seen mrd_confirmed first_hct""".split()
 )
 
 

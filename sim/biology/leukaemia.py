@@ -44,12 +44,16 @@ def centred_burden(p: Any) -> float:
     return p.burden_now - OVERT
 
 
+def draw_growth(p: Any, q: Any) -> None:
+    """Draw the patient's regrowth rate, ``g exp(sg zg)``."""
+    p.growth = q.growth * math.exp(q.growth_spread * normal(p.seed, p.number, _GROWTH, 0))
+
+
 def seed_positive_clone(p: Any, q: Any) -> None:
     """Set the CD19+ clone at infusion: from the burden it falls in a straight line to its level at day 28.
 
-    ``x(day 28) = min(-2, b - (D0 + lD F + sD zD))`` (structure RS); growth ``g exp(sg zg)``, kill ``k exp(sk zk)``.
+    ``x(day 28) = min(-2, b - (D0 + lD F + sD zD))`` (structure RS); kill ``k exp(sk zk)``.
     """
-    p.growth = q.growth * math.exp(q.growth_spread * normal(p.seed, p.number, _GROWTH, 0))
     p.kill = q.kill * math.exp(q.kill_spread * normal(p.seed, p.number, _KILL_RATE, 0))
     p.weak = 1 if uniform(p.seed, p.number, _WEAK_CAR, 0) < q.weak_share else 0
     depth = q.depth + q.depth_expansion * p.expansion + q.depth_spread * normal(p.seed, p.number, _KILL_DEPTH, 0)

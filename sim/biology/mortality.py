@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sim.journal import WAITING
 from sim.kernel import INF
 from sim.lifetable import AGES, age_at_hazard, cumulative_hazard
 from sim.units import DAYS_PER_YEAR
@@ -14,7 +15,7 @@ CAUSE: Final = 2
 
 def mortality_ratio(p: Any, q: Any) -> float:
     """Standardised mortality ratio now: by years since the latest transplant, if there ever was one."""
-    if p.t_infusion == INF and p.hcts == 0 and p.prior_hct == 0:
+    if p.phase == WAITING and p.prior_hct == 0:
         return q.smr_untreated
     if p.last_hct == -INF or p.t < after_hct(p, q.smr_from):
         return q.smr_no_hct

@@ -168,10 +168,17 @@ def end_aplasia_record(p: Any, j: Any) -> None:
         p.igg_since = INF
 
 
+def icaht_grade(days: float) -> int:
+    """Grade early ICAHT by the days of ANC < 500 (EHA/EBMT): 1 up to a week, 2 up to two weeks, 3 from then on."""
+    if days >= 14.0:
+        return 3
+    return 2 if days >= 7.0 else 1
+
+
 def end_neutropenia(p: Any, j: Any) -> None:
     """Neutrophils are back."""
     if p.neutropenic == 1:
-        note(p, j, _NEUTROPENIA, p.neutropenia_start, p.t, 0)
+        note(p, j, _NEUTROPENIA, p.neutropenia_start, p.t, icaht_grade(p.t - p.neutropenia_start))
     p.neutropenic = 0
 
 

@@ -67,6 +67,7 @@ MAINTENANCE_STOP: Final = 40
 SALVAGE_RESPONSE: Final = 41
 LEUKAEMIA_DEATH: Final = 42
 SMR_STEP: Final = 43
+APHERESIS_END: Final = 44
 
 # --- shared capacities: pool k is granted by event GRANT + k
 POOL_APHERESIS: Final = 0

@@ -54,6 +54,8 @@ def begin_neutropenia(p: Any, q: Any) -> None:
 
 def give_boost(p: Any, q: Any, j: Any) -> None:
     """Give CD34+ selected cells of the earlier donor for severe persistent neutropenia."""
+    if not in_remission(p) or p.neutropenic == 0:
+        return
     p.boosted = 1
     note(p, j, _NOTE_BOOST, p.t, p.t, 0)
     if uniform(p.seed, p.number, _BOOST, 0) < q.boost_success:
@@ -72,25 +74,33 @@ def recover_neutrophils(p: Any, q: Any, j: Any) -> None:
 def begin_immune_phase(p: Any, q: Any) -> None:
     """Start the infection clock at infusion, and see whose IgG falls below the replacement threshold."""
     p.low_igg = 1 if uniform(p.seed, p.number, _IGG, 0) < q.low_igg else 0
-    if p.low_igg == 1 and uniform(p.seed, p.number, _IGG, 1) < q.igg_replaced:
-        p.next[IGG_START] = p.t + q.igg_start
+    plan_igg(p, q)
     p.infection_phase = 0
     p.next[INFECTION_PHASE] = p.t + q.infection_early_until
     retime_infections(p, q)
 
 
+def plan_igg(p: Any, q: Any) -> None:
+    """Plan immunoglobulin replacement for those who need it and get it, at every start of aplasia."""
+    if p.low_igg == 1 and uniform(p.seed, p.number, _IGG, 1) < q.igg_replaced:
+        p.next[IGG_START] = p.t + q.igg_start
+
+
 def advance_immune_phase(p: Any, q: Any) -> None:
-    """Go from day 0-28 to 29-90 to later."""
+    """Go from day 0-28 to 29-90 to later to the years covered by the mortality ratio."""
     p.infection_phase += 1
     if p.infection_phase == 1:
         p.next[INFECTION_PHASE] = p.t_infusion + q.infection_middle_until
+    elif p.infection_phase == 2:
+        p.next[INFECTION_PHASE] = p.t_infusion + q.infection_late_until
     retime_infections(p, q)
 
 
 def infection_rate(p: Any, q: Any) -> float:
     """Infections per day: by period, then by aplasia; multiplied by the patient's risks.
 
-    Leukaemia under salvage and the year after a transplant have their own mortality, infections included.
+    Leukaemia under salvage and transplants have their own mortality, infections included; from `infection_late_until`
+    on the mortality ratio of long-term survivors does.
     """
     if p.t_infusion == INF or not (p.phase == _TREATMENT or p.phase == _REMISSION):
         return 0.0
@@ -98,6 +108,8 @@ def infection_rate(p: Any, q: Any) -> float:
         rate = q.infection_early
     elif p.infection_phase == 1:
         rate = q.infection_middle
+    elif p.infection_phase > 2:
+        return 0.0
     elif p.car_active == 1:
         rate = q.infection_late
     else:

@@ -13,6 +13,7 @@ from sim.biology.persistence import draw_expansion
 from sim.clinic.course import OF_WAITING, die, end_ward_stay, enter_phase, retime_mortality, stay_in_ward
 from sim.clinic.events import (
     APHERESIS,
+    APHERESIS_END,
     INFUSION,
     LYMPHODEPLETION,
     POOL_APHERESIS,
@@ -89,20 +90,26 @@ def ask_for_apheresis(p: Any) -> None:
 
 
 def do_apheresis(p: Any, q: Any, j: Any) -> None:
-    """Collect cells, start bridging, and ask for a manufacturing slot."""
+    """Collect cells and start bridging."""
     p.attempt += 1
-    p.holds &= ~APHERESIS_BIT
+    p.next[APHERESIS_END] = p.t + q.apheresis_days
     if p.attempt == 1:
         p.t_apheresis = p.t
-        if uniform(p.seed, p.number, _BRIDGING, 0) < q.bridging_share:
+        p.bridged = 1 if uniform(p.seed, p.number, _BRIDGING, 0) < q.bridging_share else 0
+        if p.bridged == 1:
             note(p, j, _NOTE_BRIDGING, p.t, p.t, 0)
     note(p, j, _NOTE_APHERESIS, p.t, p.t, p.attempt)
+
+
+def end_apheresis(p: Any) -> None:
+    """Free the apheresis slot and ask for a manufacturing slot."""
+    p.holds &= ~APHERESIS_BIT
     p.wants |= MANUFACTURING_BIT
 
 
 def begin_manufacturing(p: Any, q: Any) -> None:
     """Make the product: what remains of the planned wait, or a fresh turnaround after a failure."""
-    span = (1.0 - q.apheresis_share) * (p.wait - q.lymphodepletion_days)
+    span = max(0.0, (1.0 - q.apheresis_share) * (p.wait - q.lymphodepletion_days) - q.apheresis_days)
     if p.attempt > 1:
         z = normal(p.seed, p.number, _REMANUFACTURE_WAIT, p.attempt)
         span = q.remanufacture_days * math.exp(q.wait_spread * z)
@@ -115,7 +122,7 @@ def end_manufacturing(p: Any, q: Any, j: Any) -> int:
     failure = min(1.0, q.manufacture_failure * q.product_failure[p.product])
     if uniform(p.seed, p.number, _MANUFACTURE, p.attempt) < failure:
         note(p, j, _NOTE_FAILED, p.t, p.t, p.attempt)
-        if p.attempt < 2 and uniform(p.seed, p.number, _REAPHERESIS, 0) < q.reapheresis:
+        if p.attempt < q.most_aphereses and uniform(p.seed, p.number, _REAPHERESIS, p.attempt) < q.reapheresis:
             p.wants |= APHERESIS_BIT
             return 2
         return 0
@@ -140,6 +147,7 @@ def give_up_car(p: Any, j: Any, reason: int) -> None:
     note(p, j, _NOTE_NOT_INFUSED, p.t, p.t, reason)
     set_rate(p, WAITING_LOSS, 0.0)
     p.next[APHERESIS] = INF
+    p.next[APHERESIS_END] = INF
     p.next[PRODUCT] = INF
     p.next[LYMPHODEPLETION] = INF
     p.next[INFUSION] = INF
@@ -151,9 +159,14 @@ def give_up_car(p: Any, j: Any, reason: int) -> None:
 def begin_lymphodepletion(p: Any, q: Any, j: Any) -> None:
     """Admit, give fludarabine and cyclophosphamide; waiting longer than planned lets the burden grow."""
     enter_phase(p, j, _TREATMENT)
+    set_rate(p, WAITING_LOSS, 0.0)
+    stay_in_ward(p, p.t + q.lymphodepletion_days)
     p.t_lymphodepletion = p.t
-    delay = p.t - (p.wait - q.lymphodepletion_days)
-    p.burden_now = min(0.0, p.burden + q.bridging_growth * max(0.0, delay) - q.bridging_kill)
+    delay = max(0.0, p.t - (p.wait - q.lymphodepletion_days))
+    if p.bridged == 1:
+        p.burden_now = min(0.0, p.burden + q.bridging_growth * delay - q.bridging_kill)
+    else:
+        p.burden_now = min(0.0, p.burden + q.unbridged_growth * delay)
     p.flu_now = p.flu_auc
     if q.auc_targeted == 1:
         p.flu_now = q.auc_target * math.exp(q.auc_target_spread * normal(p.seed, p.number, _TARGETED, 0))

@@ -17,9 +17,7 @@ QPCR: Final = 2
 NGS: Final = 4
 
 _VISIT_MISSED: Final = _d.VISIT_MISSED
-_FLOW_SAMPLE: Final = _d.FLOW_SAMPLE
-_QPCR_SAMPLE: Final = _d.QPCR_SAMPLE
-_NGS_SAMPLE: Final = _d.NGS_SAMPLE
+_MARROW_SAMPLE: Final = _d.MARROW_SAMPLE
 _HAEMODILUTION: Final = _d.HAEMODILUTION
 _CLONOTYPE: Final = _d.CLONOTYPE
 _NOTE_VISIT: Final = _j.VISIT
@@ -47,25 +45,26 @@ def plan_visit(p: Any, q: Any) -> None:
     p.next[VISIT] = p.t_infusion + q.visit_days[p.visit] if p.visit < q.visits else INF
 
 
-def sample_is_positive(p: Any, q: Any, decision: int, limit: float, day: int) -> bool:
-    """Take one sample: the larger clone with lognormal sampling error, perhaps diluted with blood."""
-    level = max(p.pos_level, p.neg_level) + q.sampling_error * normal(p.seed, p.number, decision, day)
+def marrow_sample(p: Any, q: Any) -> float:
+    """Take a marrow sample: the larger clone with lognormal sampling error, perhaps diluted with blood (log10)."""
+    day = day_of(p)
+    level = max(p.pos_level, p.neg_level) + q.sampling_error * normal(p.seed, p.number, _MARROW_SAMPLE, day)
     if uniform(p.seed, p.number, _HAEMODILUTION, day) < q.haemodilution:
         level -= q.haemodilution_loss
-    return level > limit
+    return level
 
 
 def positive_assays(p: Any, q: Any) -> int:
     """Give the MRD assays (bits) that are positive today, among those the policy uses; clones must be up to date."""
     if p.pos_level == -INF and p.neg_level == -INF:
         return 0
-    day = day_of(p)
+    sample = marrow_sample(p, q)
     seen = 0
-    if q.use_flow == 1 and sample_is_positive(p, q, _FLOW_SAMPLE, q.flow_limit, day):
+    if q.use_flow == 1 and sample > q.flow_limit:
         seen |= FLOW
-    if q.use_qpcr == 1 and sample_is_positive(p, q, _QPCR_SAMPLE, q.qpcr_limit, day):
+    if q.use_qpcr == 1 and sample > q.qpcr_limit:
         seen |= QPCR
-    if q.use_ngs == 1 and p.ngs_informative == 1 and sample_is_positive(p, q, _NGS_SAMPLE, q.ngs_limit, day):
+    if q.use_ngs == 1 and p.ngs_informative == 1 and sample > q.ngs_limit:
         seen |= NGS
     return seen
 
@@ -103,6 +102,7 @@ def notice_b_cells(p: Any, q: Any, j: Any) -> int:
     if back == 0 or back == p.aplasia_lost_seen or p.aplasia_lost_seen == PERIPHERAL:
         return 0
     p.aplasia_lost_seen = back
+    p.loss_open = 1
     p.t_aplasia_lost_seen = min(p.t_aplasia_lost_seen, p.t)
     note(p, j, _NOTE_LOSS, p.t, p.t, back)
     return back

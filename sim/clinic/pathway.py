@@ -11,7 +11,7 @@ from typing import Any, Final
 from sim import decisions as _d
 from sim import journal as _j
 from sim.biology.escape import seed_sanctuary
-from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, logistic
+from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, draw_growth, logistic
 from sim.biology.persistence import draw_aplasia, end_aplasia
 from sim.clinic import events as _e
 from sim.clinic.course import (
@@ -55,6 +55,7 @@ from sim.clinic.manufacturing import (
     begin_manufacturing,
     begin_waiting,
     do_apheresis,
+    end_apheresis,
     end_manufacturing,
     give_up_car,
     infuse,
@@ -70,7 +71,6 @@ from sim.clinic.monitoring import (
     missed,
     notice_b_cells,
     plan_visit,
-    positive_assays,
     record_visit,
 )
 from sim.clinic.policy import (
@@ -79,6 +79,7 @@ from sim.clinic.policy import (
     MIXED_CHIMERISM,
     MRD_POSITIVE,
     REINFUSE,
+    RELAPSE,
     REMISSION,
     SCHEDULED,
     SEQUENTIAL,
@@ -97,6 +98,8 @@ from sim.clinic.reinfusion import (
     reinfuse,
 )
 from sim.clinic.salvage import (
+    CD22_CAR,
+    SECOND_CAR,
     assess_salvage,
     begin_line,
     begin_salvage,
@@ -139,6 +142,7 @@ _LATE_EFFECT: Final = _e.LATE_EFFECT
 _REMISSION_DEATH: Final = _e.REMISSION_DEATH
 _REFERRAL: Final = _e.REFERRAL
 _APHERESIS: Final = _e.APHERESIS
+_APHERESIS_END: Final = _e.APHERESIS_END
 _PRODUCT: Final = _e.PRODUCT
 _LYMPHODEPLETION: Final = _e.LYMPHODEPLETION
 _INFUSION: Final = _e.INFUSION
@@ -183,8 +187,7 @@ _POOL_ICU: Final = _e.POOL_ICU
 _POOL_HCT: Final = _e.POOL_HCT
 
 _DRAW_RESPONSE: Final = _d.RESPONSE
-_DRAW_FITNESS: Final = _d.FITNESS
-_DRAW_SITE: Final = _d.SANCTUARY_SITE
+_DRAW_FITNESS: Final = _d.FITNESS_RESTORED
 
 _NOTE_REFERRAL: Final = _j.REFERRAL
 _NOTE_RESPONSE: Final = _j.RESPONSE
@@ -195,6 +198,7 @@ _PHASE_WAITING: Final = _j.WAITING
 _PHASE_TREATMENT: Final = _j.TREATMENT
 _PHASE_REMISSION: Final = _j.REMISSION
 _PHASE_TRANSPLANTED: Final = _j.TRANSPLANTED
+_PHASE_SALVAGE_TRANSPLANTED: Final = _j.SALVAGE_TRANSPLANTED
 _PHASE_SECOND_REMISSION: Final = _j.SECOND_REMISSION
 
 CNS_SANCTUARY: Final = 1
@@ -212,6 +216,8 @@ def begin(p: Any, q: Any, j: Any) -> None:
     p.dose_now = p.dose
     p.flu_now = p.flu_auc
     p.phase = _PHASE_WAITING
+    p.inotuzumab_given = p.inotuzumab
+    draw_growth(p, q)
     note(p, j, _NOTE_REFERRAL, 0.0, 0.0, 0)
     if p.prior_hct == 1:
         p.first_hct = -(p.months_hct_to_relapse * DAYS_PER_MONTH + q.relapse_to_referral)
@@ -238,9 +244,9 @@ def on_referral(p: Any, q: Any, j: Any) -> None:
 def go_without_car(p: Any, q: Any, j: Any, reason: int) -> None:
     """Without CAR T the leukaemia is treated as a relapse is."""
     give_up_car(p, j, reason)
-    p.growth = q.growth
     p.clone_time = p.t
     begin_salvage(p, q, j)
+    retime_mortality(p, q)
 
 
 def on_waiting_loss(p: Any, q: Any, j: Any) -> None:
@@ -310,14 +316,14 @@ def on_response(p: Any, q: Any, j: Any) -> None:
     if not responds(p, q):
         note(p, j, _NOTE_RESPONSE, p.t, p.t, 0)
         p.t_nonresponse = p.t
-        p.next[_RELAPSE_SANCTUARY] = INF
+        p.salvage_kind = (3 if p.switched == 1 else 2) if p.neg_level >= OVERT else 1
         begin_salvage(p, q, j)
         retime_infections(p, q)
         return
     p.cr = 1
     note(p, j, _NOTE_RESPONSE, p.t, p.t, 1)
     enter_phase(p, j, _PHASE_REMISSION)
-    if p.fit_now == 0 and uniform(p.seed, p.number, _DRAW_FITNESS, 1) < q.fitness_restored:
+    if p.fit_now == 0 and uniform(p.seed, p.number, _DRAW_FITNESS, 0) < q.fitness_restored:
         p.fit_now = 1
     retime_leukaemia(p, q)
     if q.acute == 0:
@@ -326,7 +332,7 @@ def on_response(p: Any, q: Any, j: Any) -> None:
     p.mrd_seen = record_visit(p, q, j)
     p.day28_mrd = p.mrd_seen
     plan_visit(p, q)
-    if decide(p, q, j, REMISSION) == NO_DECISION:
+    if decide(p, q, j, REMISSION) <= WATCH:
         weigh_samples(p, q, j)
 
 
@@ -349,7 +355,8 @@ def on_visit(p: Any, q: Any, j: Any) -> None:
         return
     advance_clones(p, q)
     p.mrd_seen = record_visit(p, q, j)
-    if p.month3_mrd == 0 and q.month3_from <= p.t - p.t_infusion < q.month3_until:
+    if p.month3_taken == 0 and q.month3_from <= p.t - p.t_infusion < q.month3_until:
+        p.month3_taken = 1
         p.month3_mrd = p.mrd_seen
     if p.phase == _PHASE_REMISSION:
         weigh_samples(p, q, j)
@@ -357,7 +364,7 @@ def on_visit(p: Any, q: Any, j: Any) -> None:
 
 def weigh_samples(p: Any, q: Any, j: Any) -> None:
     """Go through the decision points that today's samples raise, most urgent first."""
-    new_b_cells = notice_b_cells(p, q, j)
+    notice_b_cells(p, q, j)
     if p.mrd_seen > 0:
         if p.mrd_seen & (FLOW | QPCR) != 0 or q.ngs_counts == 1:
             if decide(p, q, j, MRD_POSITIVE) != NO_DECISION:
@@ -367,11 +374,19 @@ def weigh_samples(p: Any, q: Any, j: Any) -> None:
             p.confirming_rule = -1
             p.next[_CONFIRMATION] = p.t + q.ngs_repeat
             return
-    if new_b_cells == HEMATOGONES and decide(p, q, j, HEMATOGONES_POINT) != NO_DECISION:
-        return
-    if new_b_cells != 0 and decide(p, q, j, BCA_LOST) != NO_DECISION:
-        return
-    decide(p, q, j, SCHEDULED)
+    if not weigh_b_cells(p, q, j):
+        decide(p, q, j, SCHEDULED)
+
+
+def weigh_b_cells(p: Any, q: Any, j: Any) -> bool:
+    """Raise the loss of aplasia until something was decided on it; tell whether it was."""
+    if p.loss_open == 0:
+        return False
+    decided = p.aplasia_lost_seen == HEMATOGONES and decide(p, q, j, HEMATOGONES_POINT) != NO_DECISION
+    decided = decided or decide(p, q, j, BCA_LOST) != NO_DECISION
+    if decided:
+        p.loss_open = 0
+    return decided
 
 
 def decide(p: Any, q: Any, j: Any, point: int) -> int:
@@ -402,17 +417,17 @@ def apply_rules(p: Any, q: Any, j: Any, point: int, after: int) -> int:
 
 def begin_action(p: Any, q: Any, j: Any, rule: int, action: int) -> bool:
     """Start what was decided; tell whether it could be started."""
-    if action == WATCH:
+    if action == WATCH or (p.maintenance_since < INF and p.maintenance_kind == action):
         return True
     if action == TRANSPLANT and not plan_transplant(p, q, j, rule):
+        return False
+    if action == SEQUENTIAL and not plan_sequential_car(p, q, rule):
         return False
     note(p, j, _NOTE_DECISION, p.t, p.t, action)
     if action == REINFUSE:
         plan_reinfusion(p, q, rule)
     elif action == MAINTAIN or action == TKI:
-        begin_maintenance(p, q, action)
-    elif action == SEQUENTIAL:
-        plan_sequential_car(p, q, rule)
+        begin_maintenance(p, q, j, action)
     return True
 
 
@@ -425,18 +440,24 @@ def on_confirmation(p: Any, q: Any, j: Any) -> None:
     if p.leukaemia == 1 or p.phase != _PHASE_REMISSION:
         return
     advance_clones(p, q)
+    seen = record_visit(p, q, j)
     if point == BCA_LOST or point == HEMATOGONES_POINT:
         if b_cells_back(p, q) != 0 and not begin_action(p, q, j, rule, q.rule_action[rule]):
             apply_rules(p, q, j, point, rule)
         return
-    seen = positive_assays(p, q)
-    if seen == 0:
+    if point != MRD_POSITIVE:
+        begin_action(p, q, j, rule, q.rule_action[rule])
         return
     p.mrd_seen = seen
+    if seen == 0:
+        weigh_b_cells(p, q, j)
+        return
     p.mrd_confirmed = 1
     if rule < 0 or not begin_action(p, q, j, rule, q.rule_action[rule]):
         apply_rules(p, q, j, MRD_POSITIVE, rule)
     p.mrd_confirmed = 0
+    if p.pending == 0:
+        weigh_b_cells(p, q, j)
 
 
 # --- transplant ------------------------------------------------------------------------------------------------------
@@ -454,7 +475,7 @@ def on_slot(p: Any, q: Any, j: Any) -> None:
 
 def on_chimerism(p: Any, q: Any, j: Any) -> None:
     """Mixed chimerism found: the policy may consolidate with CAR T cells."""
-    if p.phase == _PHASE_TRANSPLANTED:
+    if p.phase == _PHASE_TRANSPLANTED or p.phase == _PHASE_SALVAGE_TRANSPLANTED:
         decide(p, q, j, MIXED_CHIMERISM)
 
 
@@ -471,21 +492,31 @@ def relapse(p: Any, q: Any, j: Any, kind: int, site: int) -> None:
         p.relapse_type = kind
         p.relapse_site = site
         p.relapse_in_aplasia = p.car_active
-    p.salvage_negative = 1 if kind > 1 else 0
+    p.salvage_kind = kind
     p.leukaemia = 1
+    p.next[_TRANSPLANT_DEATH] = INF
     set_rate(p, _REMISSION_DEATH, 0.0)
     cancel_transplant(p, j)
     p.pending = 0
     p.next[_REINFUSION] = INF
     p.next[_SEQUENTIAL_CAR] = INF
     p.next[_CONFIRMATION] = INF
-    p.next[_RELAPSE_SANCTUARY] = INF
     p.next[_VISIT] = INF
     p.next[_MAINTENANCE_STOP] = INF
     end_maintenance(p, j)
     advance_clones(p, q)
+    p.salvage_wish = wished_salvage(p, q)
     begin_salvage(p, q, j)
     retime_infections(p, q)
+
+
+def wished_salvage(p: Any, q: Any) -> int:
+    """Ask the policy which salvage it wants at this relapse: the same CAR again, a CD22 CAR, or none in particular."""
+    rule = first_rule(p, q, RELAPSE, -1)
+    action = q.rule_action[rule] if rule >= 0 else WATCH
+    if action == REINFUSE:
+        return SECOND_CAR
+    return CD22_CAR if action == SEQUENTIAL else 0
 
 
 def on_sanctuary_relapse(p: Any, q: Any, j: Any) -> None:
@@ -501,6 +532,8 @@ def on_salvage_response(p: Any, q: Any, j: Any) -> None:
         enter_second_remission(p, q, j)
     elif outcome == 2:
         begin_line(p, q, j)
+    elif outcome < 0:
+        die(p, j, OF_TOXICITY)
     else:
         palliate(p, q, j, p.salvage_line)
 
@@ -512,6 +545,7 @@ def second_relapse(p: Any, q: Any, j: Any, kind: int) -> None:
         note(p, j, _NOTE_RELAPSE, p.t, p.t, 10 * kind + 1)
         p.leukaemia = 1
         p.next[_MAINTENANCE_STOP] = INF
+        p.next[_TRANSPLANT_DEATH] = INF
         p.maintained = 0.0
         stop_car_for_salvage(p, j)
         retime_leukaemia(p, q)
@@ -558,6 +592,8 @@ def handle(p: Any, q: Any, j: Any, event: int) -> None:
         do_apheresis(p, q, j)
     elif event == _GRANT + _POOL_MANUFACTURING:
         begin_manufacturing(p, q)
+    elif event == _APHERESIS_END:
+        end_apheresis(p)
     elif event == _PRODUCT:
         on_product(p, q, j)
     elif event == _LYMPHODEPLETION:
@@ -660,4 +696,5 @@ def handle_rare(p: Any, q: Any, j: Any, event: int) -> None:
         set_rate(p, _LATE_EFFECT, 0.0)
     elif event == _SECOND_CANCER:
         p.second_cancer = 1
+        set_rate(p, _SECOND_CANCER, 0.0)
         note(p, j, _NOTE_CANCER, p.t, p.t, 0)

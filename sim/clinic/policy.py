@@ -72,6 +72,11 @@ _DISTANCE: Final = _ORDER.index("distance")
 _TBI: Final = _ORDER.index("tbi_feasible")
 _SINCE_HCT: Final = _ORDER.index("months_since_prior_hct")
 
+#: Months come from days, so "within 6 months" must not hang on the last bit.
+ROUNDING: Final = 1e-6
+
+_BCA_SEEN: Final = _ORDER.index("bca_lost")
+
 _DRAW_LEFT: Final = _d.PRODUCT_LEFT
 _DRAW_PRACTICE: Final = _d.TRIAL_PRACTICE
 _PHASE_REMISSION: Final = _j.REMISSION
@@ -82,12 +87,13 @@ def product_left(p: Any, q: Any) -> bool:
     return uniform(p.seed, p.number, _DRAW_LEFT, 0) < q.product_left
 
 
-def eligible(p: Any) -> bool:
-    """Tell whether a transplant is possible now: donor, organ function, no active infection or GVHD."""
+def eligible(p: Any, q: Any) -> bool:
+    """Tell whether a transplant is possible: donor, organ function, no infection, persistent neutropenia or GVHD."""
     return (
         p.donor > 0
         and p.fit_now == 1
         and p.infection_until <= p.t
+        and not (p.neutropenic == 1 and p.t - p.neutropenia_start > q.persistent_from)
         and p.acute_gvhd_since == INF
         and p.chronic_gvhd_since == INF
     )
@@ -102,12 +108,13 @@ def tbi_feasible(p: Any, q: Any) -> bool:
 def practice_hct(p: Any, q: Any, point: int) -> bool:
     """Tell whether the cohort's practice transplants this patient at this point.
 
-    Planned in remission: ``hct_share (1 - triggered_share)``; at MRD or loss of aplasia: ``triggered_share``.
+    Planned in remission: ``hct_share (1 - triggered_share)``; at MRD or loss of aplasia the rest of ``hct_share``,
+    spread over the share of responders in whom such a trigger is seen.
     """
     u = uniform(p.seed, p.number, _DRAW_PRACTICE, 0 if point == REMISSION else 1)
     if point == REMISSION:
         return u < q.practice_hct_share * (1.0 - q.practice_triggered)
-    return u < q.practice_triggered
+    return u < q.practice_hct_share * q.practice_triggered / q.practice_trigger_rate
 
 
 def feature(p: Any, q: Any, name: int, point: int) -> float:
@@ -115,7 +122,7 @@ def feature(p: Any, q: Any, name: int, point: int) -> float:
     if name == _PRIOR_HCT:
         return p.prior_hct
     if name == _ELIGIBLE:
-        return 1.0 if eligible(p) else 0.0
+        return 1.0 if eligible(p, q) else 0.0
     if name == _COSTIM:
         return q.product_cd28[p.product]
     if name == _MONTHS:
@@ -130,6 +137,8 @@ def feature(p: Any, q: Any, name: int, point: int) -> float:
         return 1.0 if p.mrd_seen == 4 else 0.0
     if name == _CONFIRMED:
         return 1.0 if p.mrd_confirmed == 1 else 0.0
+    if name == _BCA_SEEN:
+        return 1.0 if p.aplasia_lost_seen != 0 else 0.0
     if name == _PRODUCT:
         return p.product
     if name == _DONOR:
@@ -197,7 +206,7 @@ def condition_holds(p: Any, q: Any, condition: int, point: int) -> bool:
     mask = q.condition_mask[condition]
     if mask >= 0:
         return (mask >> int(value)) & 1 == 1
-    return q.condition_low[condition] <= value <= q.condition_high[condition]
+    return q.condition_low[condition] - ROUNDING <= value <= q.condition_high[condition] + ROUNDING
 
 
 def rule_matches(p: Any, q: Any, rule: int, point: int) -> bool:

@@ -8,19 +8,22 @@ from typing import Any, Final
 from sim import decisions as _d
 from sim import journal as _j
 from sim.biology.leukaemia import reduce_clones
-from sim.clinic.course import end_aplasia_record, retime_leukaemia, stay_in_ward
+from sim.clinic.course import end_aplasia_record, end_maintenance, retime_leukaemia, stay_in_ward
 from sim.clinic.events import APLASIA_END, MAINTENANCE_STOP, REINFUSION, SEQUENTIAL_CAR
-from sim.clinic.immunity import retime_infections
+from sim.clinic.immunity import plan_igg, retime_infections
 from sim.clinic.monitoring import HEMATOGONES
 from sim.clinic.policy import REINFUSE, SEQUENTIAL, TKI, product_left
 from sim.draws import normal, uniform
 from sim.journal import note
 
+#: Reason of a reinfusion beside those of lost aplasia (`PERIPHERAL`, `HEMATOGONES`).
+FOR_MRD: Final = 3
+
 _REINFUSION: Final = _d.REINFUSION
 _REINFUSION_APLASIA: Final = _d.REINFUSION_APLASIA
 _REINFUSION_CRS: Final = _d.REINFUSION_CRS
 _MAINTENANCE_EFFECT: Final = _d.MAINTENANCE_EFFECT
-_KILL_DEPTH: Final = _d.KILL_DEPTH
+_KILL_DEPTH: Final = _d.SEQUENTIAL_KILL
 _NOTE_REINFUSION: Final = _j.REINFUSION
 _NOTE_INFUSION: Final = _j.INFUSION
 _NOTE_TOCILIZUMAB: Final = _j.TOCILIZUMAB
@@ -31,6 +34,8 @@ def plan_reinfusion(p: Any, q: Any, rule: int) -> None:
     p.pending = REINFUSE
     p.pending_rule = rule
     p.pending_since = p.t
+    p.reinfusion_attempt = 0
+    p.reinfusion_reason = FOR_MRD if p.mrd_seen > 0 else p.aplasia_lost_seen
     wait = q.reinfusion_wait if product_left(p, q) else q.remanufacture_days
     p.next[REINFUSION] = p.t + q.rule_after[rule] + wait
 
@@ -39,27 +44,29 @@ def reinfusion_success(p: Any, q: Any) -> float:
     """Probability that a reinfusion restores remission with aplasia, by its reason.
 
     Hematogones, peripheral B-cell recovery, MRD; the odds ratio of lymphodepletion acts on peripheral recovery
-    (published 33.6 from 63 patients: the parameter holds it shrunk).
+    (published 33.6 from 63 patients: the parameter holds it shrunk). A repeated attempt succeeds less often.
     """
-    if p.mrd_seen > 0:
-        return q.reinfusion_mrd
-    if p.aplasia_lost_seen == HEMATOGONES:
-        return q.reinfusion_hematogones
+    again = q.reinfusion_again if p.reinfusion_attempt > 1 else 1.0
+    if p.reinfusion_reason == FOR_MRD:
+        return again * q.reinfusion_mrd
+    if p.reinfusion_reason == HEMATOGONES:
+        return again * q.reinfusion_hematogones
     if q.reinfusion_lymphodepletion == 1:
         chance = q.reinfusion_recovery * q.lymphodepletion_odds
-        return chance / (1.0 - q.reinfusion_recovery + chance)
-    return q.reinfusion_recovery
+        return again * chance / (1.0 - q.reinfusion_recovery + chance)
+    return again * q.reinfusion_recovery
 
 
 def reinfuse(p: Any, q: Any, j: Any) -> None:
     """Give the cells again: if they work, aplasia returns with the patient's own expansion."""
     nth = p.reinfusions
     p.reinfusions += 1
+    p.reinfusion_attempt += 1
     p.t_reinfusion = min(p.t_reinfusion, p.t)
     p.t_therapy = min(p.t_therapy, p.t)
     works = uniform(p.seed, p.number, _REINFUSION, nth) < reinfusion_success(p, q)
     note(p, j, _NOTE_REINFUSION, p.t, p.t, 1 if works else 0)
-    if p.mrd_seen > 0 and uniform(p.seed, p.number, _REINFUSION_CRS, nth) < q.reinfusion_crs:
+    if p.reinfusion_reason == FOR_MRD and uniform(p.seed, p.number, _REINFUSION_CRS, nth) < q.reinfusion_crs:
         p.tocilizumab_doses += 1
         note(p, j, _NOTE_TOCILIZUMAB, p.t, p.t, 1)
         stay_in_ward(p, p.t + q.crs_duration)
@@ -67,28 +74,34 @@ def reinfuse(p: Any, q: Any, j: Any) -> None:
         restart_car(p, q, j, nth)
         p.reinfusion_worked += 1
         p.pending = 0
-    elif nth < q.rule_retry[p.pending_rule]:
+    elif p.reinfusion_attempt <= q.rule_retry[p.pending_rule]:
         p.next[REINFUSION] = p.t + q.reinfusion_retry
     else:
         p.pending = 0
+        p.loss_open = 1 if p.aplasia_lost_seen != 0 else 0
 
 
 def restart_car(p: Any, q: Any, j: Any, nth: int) -> None:
     """CAR T cells work again, for a lognormal time that keeps the patient's latent expansion."""
     end_aplasia_record(p, j)
-    p.car_active = 1
     p.aplasia_since = p.t
     p.aplasia_lost_seen = 0
+    p.loss_open = 0
+    running = p.next[APLASIA_END] if p.car_active == 1 else p.t
+    p.car_active = 1
     z = normal(p.seed, p.number, _REINFUSION_APLASIA, nth)
-    p.next[APLASIA_END] = p.t + q.reinfusion_aplasia * math.exp(
+    length = q.reinfusion_aplasia * math.exp(
         q.reinfusion_aplasia_expansion * p.expansion + q.reinfusion_aplasia_spread * z
     )
+    p.next[APLASIA_END] = max(running, p.t + length)
+    plan_igg(p, q)
     retime_leukaemia(p, q)
     retime_infections(p, q)
 
 
-def begin_maintenance(p: Any, q: Any, action: int) -> None:
+def begin_maintenance(p: Any, q: Any, j: Any, action: int) -> None:
     """Start maintenance chemotherapy (or a TKI): it shifts the net slope of every clone while it is taken."""
+    end_maintenance(p, j)
     p.t_maintenance = min(p.t_maintenance, p.t)
     p.t_therapy = min(p.t_therapy, p.t)
     p.maintenance_since = p.t
@@ -100,18 +113,22 @@ def begin_maintenance(p: Any, q: Any, action: int) -> None:
     retime_leukaemia(p, q)
 
 
-def plan_sequential_car(p: Any, q: Any, rule: int) -> None:
-    """Plan a CD22 CAR in remission."""
+def plan_sequential_car(p: Any, q: Any, rule: int) -> bool:
+    """Plan a CD22 CAR in remission, once; tell whether it began."""
+    if p.sequential_cars > 0:
+        return False
     p.pending = SEQUENTIAL
     p.pending_rule = rule
     p.pending_since = p.t
     p.next[SEQUENTIAL_CAR] = p.t + q.rule_after[rule] + q.sequential_wait
+    return True
 
 
 def give_sequential_car(p: Any, q: Any, j: Any) -> None:
     """Give the CD22 CAR: it cuts every clone back once; its persistence is short."""
     p.pending = 0
+    p.sequential_cars += 1
     p.t_therapy = min(p.t_therapy, p.t)
     note(p, j, _NOTE_INFUSION, p.t, p.t, 400)
-    reduce_clones(p, q, max(0.0, q.sequential_kill + q.kill_sd * normal(p.seed, p.number, _KILL_DEPTH, 1)))
+    reduce_clones(p, q, max(0.0, q.sequential_kill + q.kill_sd * normal(p.seed, p.number, _KILL_DEPTH, 0)))
     retime_leukaemia(p, q)

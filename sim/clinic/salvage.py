@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from sim import decisions as _d
 from sim import journal as _j
-from sim.biology.leukaemia import centred_burden, logistic, logit
+from sim.biology.escape import NONRESPONDER
+from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, logistic, logit
 from sim.biology.persistence import end_aplasia
 from sim.clinic.course import end_aplasia_record, end_salvage_course, enter_phase, retime_leukaemia
 from sim.clinic.events import APLASIA_END, HCT_READY, LEUKAEMIA_DEATH, MAINTENANCE_STOP, SALVAGE_RESPONSE
@@ -19,6 +20,7 @@ from sim.clinic.policy import TRANSPLANT
 from sim.clinic.transplant import second_hct_allowed
 from sim.draws import exponential, normal, uniform
 from sim.kernel import INF
+from sim.units import DAYS_PER_YEAR
 
 #: Relapse types (`sim.patient.Patient.relapse_type`).
 POSITIVE: Final = 1
@@ -37,7 +39,9 @@ _RESIDUAL: Final = _d.SALVAGE_RESIDUAL
 _TRANSPLANT: Final = _d.SALVAGE_TRANSPLANT
 _CURE: Final = _d.SALVAGE_CURE
 _DEATH: Final = _d.LEUKAEMIA_DEATH
-_TOXICITY: Final = _d.SALVAGE_TOXICITY
+_NEXT: Final = _d.SALVAGE_NEXT
+_SALVAGE_DEATH: Final = _d.SALVAGE_DEATH
+_FITNESS_RESTORED: Final = _d.FITNESS_RESTORED
 
 _PHASE_RELAPSED: Final = _j.RELAPSED
 _PHASE_SECOND_REMISSION: Final = _j.SECOND_REMISSION
@@ -65,11 +69,11 @@ def begin_salvage(p: Any, q: Any, j: Any) -> None:
         settle_implicitly(p, q, j)
 
 
-def years_since_infusion(p: Any) -> float:
-    """Years from infusion to now, at most two; 0 without infusion."""
+def years_since_infusion(p: Any, q: Any) -> float:
+    """Years from infusion to now, up to a limit; 0 without infusion."""
     if p.t_infusion == INF:
         return 0.0
-    return min(2.0, (p.t - p.t_infusion) / 365.25)
+    return min(q.late_limit, (p.t - p.t_infusion) / DAYS_PER_YEAR)
 
 
 def settle_implicitly(p: Any, q: Any, j: Any) -> None:
@@ -79,9 +83,9 @@ def settle_implicitly(p: Any, q: Any, j: Any) -> None:
     and a shorter survival.
     """
     failed = p.cr == 0
-    log_odds = q.salvage_nonresponse if failed else q.salvage_cure + q.salvage_late * years_since_infusion(p)
+    log_odds = q.salvage_nonresponse if failed else q.salvage_cure + q.salvage_late * years_since_infusion(p, q)
     log_odds += q.salvage_early * p.early - q.salvage_burden * max(0.0, centred_burden(p))
-    if p.relapse_type == SWITCH:
+    if p.salvage_kind == SWITCH:
         log_odds -= q.salvage_switch
     if p.hcts > 0:
         log_odds -= q.salvage_after_hct
@@ -92,17 +96,22 @@ def settle_implicitly(p: Any, q: Any, j: Any) -> None:
         enter_phase(p, j, _PHASE_SECOND_REMISSION)
         return
     median = q.survival_median * (q.survival_nonresponse if failed else 1.0)
-    if p.relapse_type == SWITCH:
+    if p.salvage_kind == SWITCH:
         median *= q.survival_switch
     p.next[LEUKAEMIA_DEATH] = p.t + median / math.log(2.0) * exponential(p.seed, p.number, _DEATH, 0)
 
 
 def choose_salvage(p: Any, q: Any) -> int:
-    """Choose the salvage therapy by type of relapse; what aims at CD19 is for CD19+ leukaemia only."""
+    """Choose the salvage therapy by type of leukaemia; what aims at CD19 is for CD19+ leukaemia only.
+
+    Who did not respond to blinatumomab gets inotuzumab in its place; the arm without CAR T has no CAR T in salvage.
+    """
     u = uniform(p.seed, p.number, _CHOICE, p.salvage_line)
-    if p.relapse_type == SWITCH:
+    if p.salvage_wish > 0:
+        return p.salvage_wish
+    if p.salvage_kind == SWITCH:
         return CHEMOTHERAPY
-    if p.salvage_negative == 1:
+    if p.salvage_kind == NEGATIVE:
         if u < q.negative_inotuzumab:
             return INOTUZUMAB
         if u < q.negative_inotuzumab + q.negative_cd22:
@@ -110,12 +119,12 @@ def choose_salvage(p: Any, q: Any) -> int:
         return CHEMOTHERAPY
     edge = q.positive_blinatumomab
     if u < edge:
-        return BLINATUMOMAB
+        return INOTUZUMAB if p.blinatumomab == NONRESPONDER else BLINATUMOMAB
     edge += q.positive_inotuzumab
     if u < edge:
         return INOTUZUMAB
     edge += q.positive_cd22
-    if u < edge:
+    if u < edge and p.t_infusion < INF:
         return CD22_CAR
     edge += q.positive_second_car
     if u < edge and p.t_infusion < INF:
@@ -128,6 +137,9 @@ def begin_line(p: Any, q: Any, j: Any) -> None:
     p.salvage_line += 1
     stop_car_for_salvage(p, j)
     p.salvage_therapy = choose_salvage(p, q)
+    p.salvage_wish = 0
+    if p.salvage_therapy == INOTUZUMAB:
+        p.inotuzumab_given = 1
     p.salvage_since = p.t
     p.next[SALVAGE_RESPONSE] = p.t + q.salvage_course
 
@@ -145,11 +157,12 @@ def response_probability(p: Any, q: Any) -> float:
     else:
         base = q.response_chemotherapy
     log_odds = logit(base)
-    log_odds += q.response_late * (years_since_infusion(p) - q.response_late_centre)
+    if p.t_infusion < INF:
+        log_odds += q.response_late * (years_since_infusion(p, q) - q.response_late_centre)
     log_odds -= q.response_early * p.early + q.response_line * (p.salvage_line - 1)
     burden = p.burden if p.t_infusion == INF else p.burden_now
-    log_odds -= q.response_burden * max(0.0, burden + 1.3)
-    if p.relapse_type == SWITCH:
+    log_odds -= q.response_burden * max(0.0, burden - OVERT)
+    if p.salvage_kind == SWITCH:
         log_odds -= q.response_switch
     if p.t_infusion < INF and p.cr == 0:
         log_odds -= q.response_refractory
@@ -159,13 +172,15 @@ def response_probability(p: Any, q: Any) -> float:
 
 
 def assess_salvage(p: Any, q: Any, j: Any) -> int:
-    """Assess this line: 1 second remission, 2 another line, 0 no further attempt."""
+    """Assess this line: 1 second remission, 2 another line, 0 no further attempt, -1 death of its toxicity."""
     line = p.salvage_line
     end_salvage_course(p, j)
+    if uniform(p.seed, p.number, _SALVAGE_DEATH, line) < q.salvage_death:
+        return -1
     if uniform(p.seed, p.number, _RESPONSE, line) < response_probability(p, q):
         return 1
     p.salvage_therapy = 0
-    if line < q.salvage_lines and uniform(p.seed, p.number, _TOXICITY, line) < q.salvage_next_line:
+    if line < q.salvage_lines and uniform(p.seed, p.number, _NEXT, line) < q.salvage_next_line:
         return 2
     return 0
 
@@ -174,20 +189,16 @@ def enter_second_remission(p: Any, q: Any, j: Any) -> None:
     """Second remission: residual disease is held for a while, a transplant follows if it can."""
     line = p.salvage_line
     level = min(q.response_ceiling, q.residual + q.residual_spread * normal(p.seed, p.number, _RESIDUAL, line))
-    p.clone_time = p.t
-    if p.salvage_negative == 1:
-        p.neg_level = level
-        p.pos_level = -INF
-    else:
-        p.pos_level = level
-        p.neg_level = -INF
+    leave_residual(p, q, level)
     p.leukaemia = 0
+    if p.fit_now == 0 and uniform(p.seed, p.number, _FITNESS_RESTORED, line) < q.fitness_restored:
+        p.fit_now = 1
     p.maintained = q.residual_hold * p.growth
     p.next[MAINTENANCE_STOP] = p.t + q.residual_hold_days
     enter_phase(p, j, _PHASE_SECOND_REMISSION)
     retime_leukaemia(p, q)
     willing = uniform(p.seed, p.number, _TRANSPLANT, line) < q.salvage_transplant
-    if willing and p.fit_now == 1 and p.donor > 0 and second_hct_allowed(p, q.second_hct_after_relapse):
+    if willing and p.fit_now == 1 and p.donor > 0 and second_hct_allowed(p, q, q.second_hct_after_relapse):
         p.pending = TRANSPLANT
         p.pending_rule = -1
         p.pending_since = p.t
@@ -195,6 +206,27 @@ def enter_second_remission(p: Any, q: Any, j: Any) -> None:
         p.mrd_trigger = 0
         p.postponed = 0
         p.next[HCT_READY] = p.t + q.salvage_workup
+
+
+def leave_residual(p: Any, q: Any, level: float) -> None:
+    """Cut the leukaemia under salvage to `level`, and the other clone as deeply if the therapy reaches it.
+
+    What aims at CD19 does not reach the CD19-negative clone.
+    """
+    advance_clones(p, q)
+    kill = OVERT - level
+    spared = p.salvage_therapy == BLINATUMOMAB or p.salvage_therapy == SECOND_CAR
+    if p.salvage_kind > POSITIVE:
+        p.pos_level = min(p.pos_level, OVERT) - kill
+        p.neg_level = level
+    else:
+        p.pos_level = level
+        if not spared:
+            p.neg_level = min(p.neg_level, OVERT) - kill
+    if p.pos_level < q.extinction:
+        p.pos_level = -INF
+    if p.neg_level < q.extinction:
+        p.neg_level = -INF
 
 
 def palliate(p: Any, q: Any, j: Any, nth: int) -> None:

@@ -105,7 +105,7 @@ def peak_crs(p: Any, q: Any, j: Any) -> None:
     """CRS reaches its grade: tocilizumab, steroids, intensive care by grade; death at grade 4."""
     severe = p.crs_grade >= 3
     if uniform(p.seed, p.number, _TOCILIZUMAB, 0) < (q.tocilizumab_severe if severe else q.tocilizumab_mild):
-        give_tocilizumab(p, j, 2 if severe else 1)
+        give_tocilizumab(p, j, q.tocilizumab_doses if severe else 1)
     if uniform(p.seed, p.number, _STEROID, 0) < (q.steroid_severe if severe else q.steroid_mild):
         p.steroid = 1
         note(p, j, _NOTE_STEROID, p.t, p.t, 0)
@@ -128,7 +128,8 @@ def finish_crs(p: Any, q: Any, j: Any) -> None:
     """CRS resolves; IEC-HS may follow."""
     severe = 1.0 if p.crs_grade >= 3 else 0.0
     end_crs(p, j)
-    p.wants &= ~ICU_BIT
+    if p.icu_until <= p.t:
+        p.wants &= ~ICU_BIT
     if uniform(p.seed, p.number, _HS, 0) < logistic(q.hs + q.hs_severe_crs * severe + q.hs_burden * centred_burden(p)):
         begin_hs(p, q)
 

@@ -61,7 +61,7 @@ _ACUTE_GVHD: Final = _d.ACUTE_GVHD
 _CHRONIC_GVHD: Final = _d.CHRONIC_GVHD
 _GVHD_DURATION: Final = _d.GVHD_DURATION
 
-_SANCTUARY: Final = _d.SANCTUARY
+_SANCTUARY: Final = _d.SANCTUARY_CLEARED
 _PRACTICE_TIME: Final = _d.TRIAL_PRACTICE_TIME
 _MIXED: Final = _d.MIXED_CHIMERISM
 
@@ -75,14 +75,16 @@ _PHASE_SALVAGE_TRANSPLANTED: Final = _j.SALVAGE_TRANSPLANTED
 PRACTICE_TIMING: Final = 1
 
 
-def second_hct_allowed(p: Any, allowed: int) -> bool:
-    """Tell whether a transplant would be the first, or the policy lets a patient have another."""
-    return (p.prior_hct == 0 and p.hcts == 0) or (allowed == 1 and p.hcts == 0)
+def second_hct_allowed(p: Any, q: Any, allowed: int) -> bool:
+    """Tell whether a transplant would be the first, or the policy lets a patient have another after some time."""
+    if p.prior_hct == 0 and p.hcts == 0:
+        return True
+    return allowed == 1 and p.hcts < q.most_hcts and p.t - p.last_hct >= q.hct_interval
 
 
 def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> bool:
     """Start the way to a transplant in remission, if there is a donor and the family agrees; tell whether it began."""
-    if p.refused == 1 or p.donor == 0 or not second_hct_allowed(p, q.second_hct_in_remission):
+    if p.refused == 1 or p.donor == 0 or not second_hct_allowed(p, q, q.second_hct_in_remission):
         return False
     if uniform(p.seed, p.number, _ACCEPTANCE, 0) >= q.hct_acceptance:
         p.refused = 1
@@ -94,23 +96,25 @@ def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> bool:
     p.salvage_hct = 0
     p.postponed = 0
     p.mrd_trigger = 1 if p.mrd_seen > 0 else 0
-    workup = workup_days(p, q)
     if q.rule_timing[rule] == PRACTICE_TIMING:
         u = uniform(p.seed, p.number, _PRACTICE_TIME, 0)
         p.next[HCT_READY] = max(p.t, p.t_infusion + q.practice_hct_from + u * (q.practice_hct_to - q.practice_hct_from))
     elif q.rule_target[rule] > 0.0:
-        p.next[HCT_READY] = max(p.t + q.shortest_workup, p.t_infusion + q.rule_target[rule])
+        soonest = p.t + q.shortest_workup + search_days(p, q)
+        p.next[HCT_READY] = max(soonest, p.t_infusion + q.rule_target[rule])
     else:
-        p.next[HCT_READY] = p.t + q.rule_after[rule] + workup
+        p.next[HCT_READY] = p.t + q.rule_after[rule] + workup_days(p, q)
     return True
 
 
 def workup_days(p: Any, q: Any) -> float:
     """Work-up, donor search included unless the search began upfront."""
-    days = q.workup * math.exp(q.workup_spread * normal(p.seed, p.number, _WORKUP, p.hcts))
-    if p.donor == 2 and q.upfront_search == 0:
-        days += q.donor_search
-    return days
+    return search_days(p, q) + q.workup * math.exp(q.workup_spread * normal(p.seed, p.number, _WORKUP, p.hcts))
+
+
+def search_days(p: Any, q: Any) -> float:
+    """Search for an unrelated donor, unless it began upfront."""
+    return q.donor_search if p.donor == 2 and q.upfront_search == 0 else 0.0
 
 
 def ask_for_transplant(p: Any, q: Any) -> None:
@@ -120,7 +124,15 @@ def ask_for_transplant(p: Any, q: Any) -> None:
 
 def obstacle(p: Any) -> bool:
     """Tell whether something stands against the transplant on the day of the slot."""
-    return p.fit_now == 0 or p.infection_until > p.t or p.acute_gvhd_since < INF
+    return (
+        p.fit_now == 0
+        or p.infection_until > p.t
+        or p.acute_gvhd_since < INF
+        or p.neutropenic == 1
+        or p.hs_start < INF
+        or p.icu_since < INF
+        or (p.crs_start < INF and p.crs_stop == INF)
+    )
 
 
 def postpone_or_cancel(p: Any, q: Any, j: Any) -> None:
@@ -130,6 +142,7 @@ def postpone_or_cancel(p: Any, q: Any, j: Any) -> None:
     if p.postponed > q.postponements:
         note(p, j, _NOTE_CANCELLED, p.t, p.t, TRANSPLANT)
         p.pending = 0
+        p.loss_open = 1 if p.aplasia_lost_seen != 0 else 0
         return
     p.next[HCT_READY] = p.t + q.postponement
 
@@ -184,7 +197,7 @@ def transplant(p: Any, q: Any, j: Any) -> None:
     retime_infections(p, q)
     retime_mortality(p, q)
     set_rate(p, LATE_EFFECT, 0.0 if p.late_effect == 1 else q.late_effect_hct)
-    set_rate(p, SECOND_CANCER, q.second_cancer_hct)
+    set_rate(p, SECOND_CANCER, 0.0 if p.second_cancer == 1 else q.second_cancer_hct)
 
 
 def end_ward_for_unit(p: Any, j: Any) -> None:
@@ -222,7 +235,7 @@ def hit_leukaemia(p: Any, q: Any, conditioning: int, nth: int) -> None:
     p.gvl = q.graft_effect * math.exp(q.graft_spread * normal(p.seed, p.number, _GVL, nth))
     if (p.prior_hct == 1 or p.hcts > 0) and q.second_hct_effect < 1.0:
         p.gvl *= q.second_hct_effect
-    if uniform(p.seed, p.number, _SANCTUARY, 1 + nth) < reach:
+    if uniform(p.seed, p.number, _SANCTUARY, nth) < reach:
         p.next[RELAPSE_SANCTUARY] = INF
 
 
@@ -242,7 +255,7 @@ def transplant_mortality(p: Any, q: Any, conditioning: int, another: bool) -> fl
 
 def draw_harms(p: Any, q: Any, j: Any, conditioning: int, nth: int, another: bool) -> None:
     """Draw the transplant's harms: SOS, mortality, acute and chronic GVHD, infertility, mixed chimerism."""
-    risk = q.sos_inotuzumab if p.inotuzumab == 1 else q.sos
+    risk = q.sos_inotuzumab if p.inotuzumab_given == 1 else q.sos
     p.sos = 1 if uniform(p.seed, p.number, _SINUSOIDAL, nth) < risk else 0
     if p.sos == 1:
         note(p, j, _NOTE_SOS, p.t, p.t, 0)
@@ -254,7 +267,7 @@ def draw_harms(p: Any, q: Any, j: Any, conditioning: int, nth: int, another: boo
     p.acute_gvhd = 3 if u < q.acute_gvhd_severe * worse else (2 if u < q.acute_gvhd_any * worse else 0)
     if p.acute_gvhd > 0:
         p.next[ACUTE_GVHD] = p.t + q.acute_gvhd_onset
-    young = p.age + p.t / DAYS_PER_YEAR < q.tbi_age
+    young = p.age + p.t / DAYS_PER_YEAR < q.chronic_gvhd_age
     chance = (q.chronic_gvhd_young if young else q.chronic_gvhd) * worse
     if uniform(p.seed, p.number, _CHRONIC_GVHD, nth) < chance:
         p.next[CHRONIC_GVHD] = p.t + q.chronic_gvhd_onset

@@ -47,6 +47,7 @@ FEATURES: Final[dict[str, tuple[str, ...] | str]] = {
     "distance": "flag",
     "tbi_feasible": "flag",
     "months_since_prior_hct": "number",
+    "bca_lost": "flag",
 }
 
 #: What each feature means, for the documentation and for error messages.
@@ -89,4 +90,5 @@ MEANINGS: Final[dict[str, str]] = {
     "distance": "lives far from a centre",
     "tbi_feasible": "total body irradiation is possible (age, no earlier TBI, no germline TP53, no instability)",
     "months_since_prior_hct": "months since the HCT before CAR T",
+    "bca_lost": "loss of B-cell aplasia was seen (and no reinfusion has restored it)",
 }

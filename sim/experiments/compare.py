@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sim.experiments.tally import Tally
 
 from sim import __version__
 from sim.evidence import evidence_hash
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.run import Block, Simulation
+from sim.experiments.tally import Tally
 from sim.kernel import kernel_hash
 from sim.patient import published_names
 

@@ -3,7 +3,7 @@
 Two grids, both in months of 30.4375 days. The *fine* grid has 1/32 month (23 hours) up to month 120 and one month up to
 month 960; on it run product-limit estimates and medians. The *month* grid is months 0 to 120 and then every year up to
 year 80; on it stand the written curves, and every point of it is a point of the fine grid. A time is counted in the
-first grid point that is not before it (a time within a millionth of a step after a point belongs to that point), so
+first grid point that is not before it (a time within a thousandth of a step after a point belongs to that point), so
 that every sum is a sum of whole numbers: it does not depend on how patients are split or ordered.
 """
 
@@ -24,7 +24,7 @@ _STEPS: Final = 32
 _FINE_MONTHS: Final = 120
 _LAST_MONTH: Final = 960
 _FINE_END: Final = _STEPS * _FINE_MONTHS
-_TOLERANCE: Final = 1e-6
+_TOLERANCE: Final = 1e-3
 
 #: Fine code of a time after month 960, or never.
 NEVER: Final = _FINE_END + _LAST_MONTH - _FINE_MONTHS + 1
@@ -49,12 +49,13 @@ def fine_codes(days: np.ndarray) -> np.ndarray:
     numpy.ndarray
         int16 codes: 0 .. `NEVER`.
     """
-    early = days * (_STEPS / DAYS_PER_MONTH)
-    steps = days * (1.0 / DAYS_PER_MONTH)
-    steps += _FINE_END - _FINE_MONTHS
-    np.minimum(steps, early, out=steps)
-    steps -= _TOLERANCE
-    np.minimum(np.ceil(steps, out=steps), NEVER, out=steps)
+    months = days.astype(np.float32)
+    months *= np.float32(1.0 / DAYS_PER_MONTH)
+    steps = months * np.float32(_STEPS)
+    months += np.float32(_FINE_END - _FINE_MONTHS)
+    np.minimum(steps, months, out=steps)
+    steps -= np.float32(_TOLERANCE)
+    np.minimum(np.ceil(steps, out=steps), np.float32(NEVER), out=steps)
     return np.maximum(steps.astype(np.int16), 0)
 
 

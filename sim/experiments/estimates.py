@@ -19,12 +19,12 @@ from sim.experiments.curves import (
     wilson_limits,
 )
 from sim.experiments.exact import ONE, error_of, mean_of, share_of, variance_of
+from sim.experiments.layout import POPULATION, Layout
 from sim.experiments.measures import INCIDENCE, MEDIAN, PRODUCT_LIMIT, Measure, curves_at
-from sim.experiments.outcomes import POPULATIONS
 from sim.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
-    from sim.experiments.tally import Layout, _Counts, _Pairs
+    from sim.experiments.tally import Counts, Pairs
 
 SUMMARY_COLUMNS: Final = ["policy", "stratum", "measure", "months", "value", "mc_se", "unit"]
 CURVE_COLUMNS: Final = ["policy", "stratum", "curve", "months", "estimate", "low", "high", "at_risk"]
@@ -38,7 +38,6 @@ STRATUM_NAMES: Final = ("all", "no_prior_hct", "prior_hct")
 TRANSPLANT_FOR: Final = ("os", "efs")
 
 _NAN: Final = float("nan")
-_POPULATION: Final = {name: i for i, name in enumerate(POPULATIONS)}
 
 
 def _by_stratum(counts: np.ndarray) -> np.ndarray:
@@ -58,7 +57,7 @@ def _followed_to(m: Measure, month: float | None, followed: Mapping[str, float])
 # --- summary ---------------------------------------------------------------------------------------------------------
 
 
-def summary(layout: Layout, counts: Mapping[str, _Counts], followed: Mapping[str, float]) -> pd.DataFrame:
+def summary(layout: Layout, counts: Mapping[str, Counts], followed: Mapping[str, float]) -> pd.DataFrame:
     """Build the frame summary.
 
     Parameters
@@ -73,7 +72,7 @@ def summary(layout: Layout, counts: Mapping[str, _Counts], followed: Mapping[str
     rows: list[tuple[Any, ...]] = []
     for policy, c in counts.items():
         values = _values(layout, c)
-        for stratum, name in _strata(_by_stratum(c.n)[:, _POPULATION["counted"]]):
+        for stratum, name in _strata(_by_stratum(c.n)[:, POPULATION["counted"]]):
             for m in layout.measures:
                 for month in m.months or (None,):
                     if _followed_to(m, month, followed):
@@ -85,17 +84,17 @@ def _month(month: int | None) -> float:
     return _NAN if month is None else float(month)
 
 
-def _values(layout: Layout, c: _Counts) -> dict[tuple[str, int | None], list[tuple[float, float]]]:
+def _values(layout: Layout, c: Counts) -> dict[tuple[str, int | None], list[tuple[float, float]]]:
     """Give value and error by measure and month, for every stratum."""
     n = _by_stratum(c.n).tolist()
     values: dict[tuple[str, int | None], list[tuple[float, float]]] = {}
     hits = _by_stratum(c.hits).tolist()
     for i, (m, month) in enumerate(layout.shares):
-        among = _POPULATION[m.among]
+        among = POPULATION[m.among]
         values[m.name, month] = [share_of(n[s][among], hits[s][i]) for s in range(len(n))]
     sums = _by_stratum(c.sums)
     for i, (m, month) in enumerate(layout.means):
-        among = _POPULATION[m.among]
+        among = POPULATION[m.among]
         values[m.name, month] = [_mean_and_error(n[s][among], *sums[s, :, i]) for s in range(len(n))]
     limits = _by_stratum(c.limits)
     for m in layout.measures:
@@ -128,14 +127,14 @@ def _limit_values(
 # --- curves ----------------------------------------------------------------------------------------------------------
 
 
-def curves(layout: Layout, counts: Mapping[str, _Counts], followed: Mapping[str, float]) -> pd.DataFrame:
+def curves(layout: Layout, counts: Mapping[str, Counts], followed: Mapping[str, float]) -> pd.DataFrame:
     """Build the frame curves (parameters as in `summary`)."""
     labels: list[tuple[str, str, str, int]] = []
     columns: list[tuple[np.ndarray, ...]] = []
     for policy, c in counts.items():
         happened = np.cumsum(_by_stratum(c.curves), axis=2)
         limits = _by_stratum(c.limits)
-        for stratum, name in _strata(_by_stratum(c.n)[:, _POPULATION["counted"]]):
+        for stratum, name in _strata(_by_stratum(c.n)[:, POPULATION["counted"]]):
             for curve, since, values in _curves_of(layout, happened[stratum], limits[stratum]):
                 points = int(np.sum(followed[since] + 1e-6 >= GRID * DAYS_PER_MONTH))
                 labels.append((policy, name, curve, points))
@@ -184,13 +183,13 @@ def _limit_curve(events: np.ndarray, censored: np.ndarray) -> tuple[np.ndarray, 
 
 
 def paired(
-    layout: Layout, pairs: Mapping[str, _Pairs], reference: str | None, followed: Mapping[str, float]
+    layout: Layout, pairs: Mapping[str, Pairs], reference: str | None, followed: Mapping[str, float]
 ) -> pd.DataFrame:
     """Build the frame paired (parameters as in `summary`, with the reference policy)."""
     rows: list[tuple[Any, ...]] = []
     for policy, p in pairs.items():
         n = _by_stratum(p.n).tolist()
-        for stratum, name in _strata(np.array([counted[_POPULATION["counted"]] for counted in n])):
+        for stratum, name in _strata(np.array([counted[POPULATION["counted"]] for counted in n])):
             found = _differences(layout, p, stratum, n[stratum])
             transplants = found["hct", None][0]
             for m in layout.measures:
@@ -199,7 +198,9 @@ def paired(
                         row = found[m.name, month]
                         needed = _needed(transplants, row[0]) if m.name in TRANSPLANT_FOR else _NAN
                         rows.append((policy, name, reference, m.name, _month(month), *row[:4], needed, *row[4:]))
-    numbers = dict.fromkeys([c for c in PAIRED_COLUMNS if c not in ("policy", "stratum", "reference", "measure")], float)
+    numbers = dict.fromkeys(
+        [c for c in PAIRED_COLUMNS if c not in ("policy", "stratum", "reference", "measure")], float
+    )
     return pd.DataFrame(rows, columns=PAIRED_COLUMNS).astype(numbers)
 
 
@@ -209,20 +210,20 @@ def _needed(transplants: float, survivors: float) -> float:
 
 
 def _differences(
-    layout: Layout, p: _Pairs, stratum: int, n_by_population: list[int]
+    layout: Layout, p: Pairs, stratum: int, n_by_population: list[int]
 ) -> dict[tuple[str, int | None], tuple[float, ...]]:
     """Give difference, errors, variance reduction and who gains, by measure and month."""
     found: dict[tuple[str, int | None], tuple[float, ...]] = {}
     more, less, both = (_by_stratum(counts)[stratum].tolist() for counts in (p.more, p.less, p.both))
     for i, row in enumerate(layout.paired_shares.tolist()):
         m, month = layout.shares[row]
-        n, a, b, c = n_by_population[_POPULATION[m.among]], more[i], less[i], both[i]
+        n, a, b, c = n_by_population[POPULATION[m.among]], more[i], less[i], both[i]
         sums = (a - b, a + b, a + c, a + c, b + c, b + c)
         found[m.name, month] = (*_difference(n, sums, 1), *_who_gains(m, n, a, b))
     sums_by_mean = _by_stratum(p.sums)[stratum]
     higher, lower = (_by_stratum(counts)[stratum].tolist() for counts in (p.higher, p.lower))
     for i, (m, month) in enumerate(layout.means):
-        n = n_by_population[_POPULATION[m.among]]
+        n = n_by_population[POPULATION[m.among]]
         gains = _who_gains(m, n, higher[i], lower[i])
         found[m.name, month] = (*_difference(n, tuple(sums_by_mean[:, i]), ONE), *gains)
     return found

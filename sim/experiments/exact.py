@@ -1,7 +1,7 @@
 """Sums of floats that have no order, and the mean and variance they give.
 
-A finite float is a whole number of ``2**-EXACT_BITS``; Python adds whole numbers of any length exactly. So a sum may be
-formed in any order, in any number of processes, and the float nearest to it is what `math.fsum` gives for all its terms.
+A finite float is a whole number of ``2**-EXACT_BITS``; Python adds whole numbers of any length exactly. So a sum may
+be formed in any order, in any number of processes, and the float nearest to it is what `math.fsum` gives for its terms.
 """
 
 from __future__ import annotations

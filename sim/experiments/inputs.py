@@ -68,6 +68,7 @@ def _cohort_values(cohort: Any) -> dict[str, Any]:
         "practice_hct_from": practice.hct_from_month.kernel,
         "practice_hct_to": practice.hct_to_month.kernel,
         "practice_triggered": practice.triggered_share.kernel,
+        "practice_trigger_rate": practice.trigger_rate.kernel,
         "practice_reinfusion": practice.reinfusion_share.kernel,
     }
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sim.experiments.curves import MONTH_OF_FINE, NEVER, fine_codes
 from sim.kernel import INF
-from sim.units import DAYS_PER_MONTH, DAYS_PER_YEAR
+from sim.units import DAYS_PER_YEAR
 
 ORIGINS: Final = ("referral", "infusion", "remission")
 
@@ -28,8 +28,8 @@ TIMES: Final = (
 ).split()
 CODES: Final = (
     "prior_hct cr not_infused relapse_type relapse_site relapse_in_aplasia cause crs_grade icans_grade hs infections "
-    "severe_infections tocilizumab_doses steroid day28_mrd month3_mrd hcts acute_gvhd chronic_gvhd sos late_effect "
-    "neurocognitive second_cancer infertile"
+    "severe_infections tocilizumab_doses steroid day28_mrd month3_taken month3_mrd hcts acute_gvhd chronic_gvhd sos "
+    "late_effect neurocognitive second_cancer infertile"
 ).split()
 
 #: Populations: who is counted in a measure.
@@ -37,7 +37,7 @@ POPULATIONS: Final = {
     "counted": "everybody counted: all referred, all infused, or all in remission, by origin",
     "infused": "those infused",
     "responders": "those in complete remission at the response visit",
-    "month3": "those in remission, alive and without relapse 3 months after infusion",
+    "month3": "responders whose sample at month 3 was taken",
     "year1": "those alive 1 year after infusion",
     "transplanted": "those transplanted after referral, in remission or after salvage",
     "relapsed": "those who relapsed after remission",
@@ -56,7 +56,6 @@ STATES: Final = {
     "state_dead": "dead",
 }
 _NOT_REFERRED, _DIED_WAITING = 2, 3
-_MONTH3 = 3 * DAYS_PER_MONTH
 _ROWS_AT_A_TIME = 1024
 
 
@@ -69,24 +68,26 @@ def states_at(origin: str) -> list[str]:
 def _places(layout: np.dtype) -> np.ndarray:
     """Give the positions of the columns in a record, in words of 8 bytes."""
     fields: Mapping[str, Any] = layout.fields or {}
-    for name in (*TIMES, *CODES):
+    names = ("number", *TIMES, *CODES)
+    for name in names:
         if name not in fields or fields[name][0].itemsize != 8:
             raise TypeError(f"lives must have a column {name} of 8 bytes, as sim.patient.Patient has")
-    return np.array([fields[name][1] // 8 for name in (*TIMES, *CODES)])
+    return np.array([fields[name][1] // 8 for name in names])
 
 
 def room_for(n: int) -> np.ndarray:
     """Give memory for the columns of n patients."""
-    return np.empty((len(TIMES) + len(CODES), n), dtype=np.int64)
+    return np.empty((1 + len(TIMES) + len(CODES), n), dtype=np.int64)
 
 
-def _columns(lives: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Copy the columns out of the wide records, a few hundred patients at a time while they are in the cache."""
+def _columns(lives: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Copy numbers, times and codes out of the wide records, some patients at a time while they are in the cache."""
     places = _places(lives.dtype)
     words = np.ascontiguousarray(lives).view(np.int64).reshape(len(lives), -1)
     for i in range(0, len(lives), _ROWS_AT_A_TIME):
         table[:, i : i + _ROWS_AT_A_TIME] = words[i : i + _ROWS_AT_A_TIME][:, places].T
-    return table[: len(TIMES)].view(np.float64), table[len(TIMES) :].astype(np.int16)
+    codes = 1 + len(TIMES)
+    return table[0], table[1:codes].view(np.float64), table[codes:].astype(np.int16)
 
 
 class Outcomes:
@@ -107,6 +108,8 @@ class Outcomes:
     ----------
     column : dict[str, numpy.ndarray]
         The patients' own fields: float64 times and durations, int16 codes and counts.
+    numbers : numpy.ndarray
+        The patients' numbers.
     codes : numpy.ndarray
         The int16 columns as rows, in the order of `CODES`.
     start : numpy.ndarray
@@ -123,7 +126,7 @@ class Outcomes:
         self.n = len(lives)
         self.origin = origin
         self.horizon = horizon
-        times, self.codes = _columns(lives, room_for(self.n) if room is None else room)
+        self.numbers, times, self.codes = _columns(lives, room_for(self.n) if room is None else room)
         self.column = dict(zip((*TIMES, *CODES), (*times, *self.codes), strict=True))
         self._choose_counted()
         self._choose_populations()
@@ -149,12 +152,11 @@ class Outcomes:
     def _choose_populations(self) -> None:
         infusion, death = self["t_infusion"], self["t_death"]
         relapsed = (self["t_relapse"] < INF) & self.counted
-        first_end = np.minimum(self["t_relapse"], death)
         self.population = {
             "counted": self.counted,
             "infused": (infusion < INF) & self.counted,
             "responders": self.responded,
-            "month3": self.responded & (first_end > infusion + _MONTH3),
+            "month3": self.responded & (self["month3_taken"] == 1),
             "year1": (death > infusion + DAYS_PER_YEAR) & self.counted,
             "transplanted": (self["hcts"] > 0) & self.counted,
             "relapsed": relapsed,

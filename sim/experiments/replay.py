@@ -47,12 +47,11 @@ def chosen_patient(settings: Any, n: int) -> int:
 
 def replay_into(settings: Any, simulation: Simulation, number: int, folder: Path) -> None:
     """Live the patient's lives and write what happened."""
-    from sim.report.life import life_text
-    from sim.report.page import render
-
     from sim.experiments.compare import Parts
     from sim.report.frames import Frames
     from sim.report.gallery import figures
+    from sim.report.life import life_text
+    from sim.report.page import render
 
     block = simulation.one(number)
     parts = Parts(folder, list(settings.policy))

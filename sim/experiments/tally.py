@@ -9,136 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.experiments.curves import GRID, NEVER, STRATA, count, month_code
+from sim.cohort import BLOCK
+from sim.experiments.curves import GRID, NEVER, STRATA, count
 from sim.experiments.exact import exact
-from sim.experiments.measures import (
-    INCIDENCE,
-    MEAN,
-    MEDIAN,
-    PRODUCT_LIMIT,
-    SHARE,
-    SURVIVAL,
-    Measure,
-    curves_at,
-    measures_at,
-)
-from sim.experiments.outcomes import CODES, ORIGINS, POPULATIONS, Outcomes, room_for, states_at
+from sim.experiments.layout import Layout, Prepared, layout_at, ones, pack, sums_and_squares
+from sim.experiments.outcomes import ORIGINS, POPULATIONS, Outcomes, room_for
 from sim.kernel import INF
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Patients in an aligned block; only the last block of a cohort may be shorter.
-BLOCK: Final = 4096
 #: Two numbers closer than this are equal for one patient under two policies.
 SAME: Final = 1e-9
 
 _MONTH_CODES: Final = len(GRID) + 1
-_POPULATION: Final = {name: i for i, name in enumerate(POPULATIONS)}
-
-
-class Layout:
-    """Which rows a tally counts at an origin.
-
-    Attributes
-    ----------
-    shares
-        (measure, month or None) of every share, month by month.
-    means
-        The same for means.
-    limits
-        (time, population) of every product limit and median, each once.
-    curves
-        Measures that are curves of plain proportions.
-    states
-        Names of the states, in order.
-    paired_shares
-        Indices of the shares that are compared patient by patient.
-    """
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.measures = measures_at(origin)
-        self.shares = self._rows(SURVIVAL, INCIDENCE, SHARE)
-        self.means = self._rows(MEAN)
-        self.limits = list(
-            dict.fromkeys((str(m.of), m.among) for m in self.measures if m.kind in (PRODUCT_LIMIT, MEDIAN))
-        )
-        self.curves = [m for m in curves_at(origin) if m.kind != PRODUCT_LIMIT]
-        self.states = states_at(origin)
-        self.curve_among = [m.among for m in self.curves] + ["counted"] * len(self.states)
-        self.groups = sorted({*self.curve_among, *(among for _, among in self.limits)})
-        self.paired_shares = np.array([i for i, (m, _) in enumerate(self.shares) if m.paired])
-        self.share_among = np.array([_POPULATION[m.among] for m, _ in self.shares])
-        self.mean_among = np.array([_POPULATION[m.among] for m, _ in self.means])
-        firsts = {m.name: i for i, (m, _) in reversed(list(enumerate(self.shares)))}
-        coded = [(i, m.of) for i, (m, _) in enumerate(self.shares) if isinstance(m.of, tuple)]
-        self.equal_rows = np.array([i for i, _ in coded])
-        self.equal_columns = np.array([CODES.index(of[0]) for _, of in coded])
-        self.equal_values = np.array([[of[1]] for _, of in coded], dtype=np.int16)
-        self.share_rows = [(i, self.shares[i][0]) for i in sorted(firsts.values()) if callable(self.shares[i][0].of)]
-        self.thresholds = {
-            m.name: np.array([[month_code(month)] for month in m.months], dtype=np.uint8)
-            for m in self.measures
-            if m.months
-        }
-
-    def _rows(self, *kinds: str) -> list[tuple[Measure, int | None]]:
-        return [(m, month) for m in self.measures if m.kind in kinds for month in (m.months or (None,))]
-
-
-layout_at = lru_cache(maxsize=None)(Layout)
-
-
-def _pack(flags: np.ndarray) -> np.ndarray:
-    """Pack flags, shape (rows, n), into 64-bit words, shape (rows, ceil(n / 64)); padding is 0."""
-    packed = np.packbits(flags, axis=1)
-    missing = -packed.shape[1] % 8
-    return np.pad(packed, ((0, 0), (0, missing))).view(np.uint64) if missing else packed.view(np.uint64)
-
-
-def _ones(words: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Count the bits set in each row, by stratum: shape (2, rows)."""
-    return np.stack([np.bitwise_count(words & stratum).sum(axis=1, dtype=np.int64) for stratum in strata])
-
-
-class _Block:
-    """One policy's block, ready to be counted: flags as bits, numbers as rows, codes by curve.
-
-    `outcomes` and `codes` may be read until the next block uses their memory.
-    """
-
-    def __init__(self, layout: Layout, outcomes: Outcomes, room: np.ndarray) -> None:
-        self.outcomes = outcomes
-        self.population = np.stack([outcomes.population[name] for name in POPULATIONS])
-        self.among = _pack(self.population)
-        self.codes = {m.name: m.of(outcomes) for m in layout.curves}  # type: ignore[operator]
-        self.flags = _pack(self._flags(layout, room)) & self.among[layout.share_among]
-        self.numbers = np.zeros((len(layout.means), outcomes.n))
-        for row, (m, month) in zip(self.numbers, layout.means, strict=True):
-            value = m.of(outcomes) if month is None else m.of(outcomes, month)  # type: ignore[operator]
-            np.copyto(row, value, where=outcomes.population[m.among])
-
-    def _flags(self, layout: Layout, flags: np.ndarray) -> np.ndarray:
-        o = self.outcomes
-        flags[layout.equal_rows] = o.codes[layout.equal_columns] == layout.equal_values
-        for row, m in layout.share_rows:
-            found = self.codes[m.name] if m.name in self.codes else m.of(o)  # type: ignore[operator]
-            if m.kind == SHARE:
-                flags[row] = found
-            else:
-                compare = np.greater if m.kind == SURVIVAL else np.less_equal
-                compare(found, layout.thresholds[m.name], out=flags[row : row + len(m.months)])
-        return flags
 
 
 @dataclass
-class _Counts:
+class Counts:
     """Counts of one policy; the first axis is the stratum of prior HCT. Rows of `curves`: curves, then states."""
 
     n: np.ndarray
@@ -148,7 +40,7 @@ class _Counts:
     limits: np.ndarray
 
     @classmethod
-    def empty(cls, layout: Layout) -> _Counts:
+    def empty(cls, layout: Layout) -> Counts:
         """Start from nothing."""
         return cls(
             n=np.zeros((STRATA, len(POPULATIONS)), dtype=np.int64),
@@ -160,7 +52,7 @@ class _Counts:
 
 
 @dataclass
-class _Pairs:
+class Pairs:
     """Counts of one policy against the reference, among patients counted under both.
 
     `more`, `less` and `both` count flags set under the policy only, the reference only, and both. `sums` holds
@@ -176,7 +68,7 @@ class _Pairs:
     lower: np.ndarray
 
     @classmethod
-    def empty(cls, layout: Layout) -> _Pairs:
+    def empty(cls, layout: Layout) -> Pairs:
         """Start from nothing."""
         shares, means = (STRATA, len(layout.paired_shares)), (STRATA, len(layout.means))
         return cls(
@@ -190,20 +82,9 @@ class _Pairs:
         )
 
 
-def _add_all(ours: _Counts | _Pairs, theirs: _Counts | _Pairs) -> None:
+def _add_all(ours: Counts | Pairs, theirs: Counts | Pairs) -> None:
     for name, value in vars(theirs).items():
         getattr(ours, name).__iadd__(value)
-
-
-def _moments(numbers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum numbers and squares by stratum: shape (2, 2, rows)."""
-    sums = np.empty((STRATA, 2, len(numbers)))
-    for s in range(STRATA):
-        inside = numbers * weights[s]
-        sums[s, 0] = inside.sum(axis=1)
-        inside *= numbers
-        sums[s, 1] = inside.sum(axis=1)
-    return sums
 
 
 @dataclass
@@ -232,8 +113,8 @@ class Tally:
     origin: str = "infusion"
     reference: str | None = None
     horizon_days: float = INF
-    _counts: dict[str, _Counts] = field(init=False, repr=False)
-    _pairs: dict[str, _Pairs] = field(init=False, repr=False)
+    _counts: dict[str, Counts] = field(init=False, repr=False)
+    _pairs: dict[str, Pairs] = field(init=False, repr=False)
     _latest: dict[str, float] = field(init=False, repr=False)
     _blocks: int = field(default=0, init=False, repr=False)
     _short: int | None = field(default=None, init=False, repr=False)
@@ -245,9 +126,9 @@ class Tally:
             raise ValueError(f"reference ({self.reference!r}) must be one of the policies {', '.join(self.policies)}")
         layout = layout_at(self.origin)
         self.policies = tuple(sorted(self.policies))
-        self._counts = {name: _Counts.empty(layout) for name in self.policies}
+        self._counts = {name: Counts.empty(layout) for name in self.policies}
         others = [name for name in self.policies if self.reference is not None and name != self.reference]
-        self._pairs = {name: _Pairs.empty(layout) for name in others}
+        self._pairs = {name: Pairs.empty(layout) for name in others}
         self._latest = {"origin": 0.0, "infusion": 0.0, "response": 0.0}
 
     def add(self, first_patient: int, lives: Mapping[str, np.ndarray]) -> None:
@@ -264,18 +145,21 @@ class Tally:
         ------
         ValueError
             When the block is not aligned, too long or counted already, when policies are missing or unknown, when
-            patients differ between policies, or when somebody never dies although the horizon is infinite.
+            patients differ between policies, or when somebody never dies although the horizon is infinite (after the
+            last two the tally is spoilt: part of the block may have been counted).
         """
         self._check(first_patient, lives)
         layout = layout_at(self.origin)
         prior = lives[self.policies[0]]["prior_hct"].astype(np.int16)
-        strata = _pack(np.stack([prior == 0, prior == 1]))
+        strata = pack(np.stack([prior == 0, prior == 1]))
         weights = np.stack([prior == 0, prior == 1]).astype(np.float64)
-        against: tuple[_Block, np.ndarray] | None = None
+        against: tuple[Prepared, np.ndarray] | None = None
         columns, flags = room_for(len(prior)), np.empty((len(layout.shares), len(prior)), dtype=bool)
         for name in self._reference_first():
-            block = _Block(layout, Outcomes(lives[name], self.origin, self.horizon_days, columns), flags)
-            moments = _moments(block.numbers, weights)
+            outcomes = Outcomes(lives[name], self.origin, self.horizon_days, columns)
+            self._check_patients(name, first_patient, len(prior), outcomes)
+            block = Prepared(layout, outcomes, flags)
+            moments = sums_and_squares(block.numbers, weights)
             self._count(layout, name, block, moments, prior, strata)
             if name == self.reference:
                 against = block, moments
@@ -338,16 +222,16 @@ class Tally:
         n = len(lives[self.policies[0]])
         if not 0 < n <= BLOCK:
             raise ValueError(f"a block's patients ({n}) must be 1 to {BLOCK}")
-        numbers = np.arange(first_patient, first_patient + n)
-        for name in self.policies:
-            if not np.array_equal(lives[name]["number"], numbers):
-                raise ValueError(f"policy {name}: patients must be {first_patient} to {first_patient + n - 1}, in order")
-            if self.horizon_days == INF and (immortal := np.flatnonzero(lives[name]["t_death"] == INF)).size:
-                patient = first_patient + int(immortal[0])
-                raise ValueError(f"policy {name}, patient {patient}: alive at the end, although the horizon is infinite")
         if self._blocks >> (first_patient // BLOCK) & 1:
             raise ValueError(f"patients from {first_patient} on were counted already")
         self._refuse_two_short(first_patient // BLOCK if n < BLOCK else None)
+
+    def _check_patients(self, policy: str, first: int, n: int, o: Outcomes) -> None:
+        if not np.array_equal(o.numbers, np.arange(first, first + n)):
+            raise ValueError(f"policy {policy}: patients must be numbers {first} to {first + n - 1}, in order")
+        if self.horizon_days == INF and np.isinf(o.end).any():
+            patient = first + int(np.argmax(o.end))
+            raise ValueError(f"policy {policy}, patient {patient}: alive at the end, but the horizon is infinite")
 
     def _refuse_two_short(self, short: int | None) -> None:
         if short is not None and self._short is not None:
@@ -366,14 +250,14 @@ class Tally:
         self,
         layout: Layout,
         name: str,
-        block: _Block,
+        block: Prepared,
         moments: np.ndarray,
         prior: np.ndarray,
         strata: np.ndarray,
     ) -> None:
         counts, o = self._counts[name], block.outcomes
-        counts.n += _ones(block.among, strata)
-        counts.hits += _ones(block.flags, strata)
+        counts.n += ones(block.among, strata)
+        counts.hits += ones(block.flags, strata)
         counts.sums += exact(moments)
         group = {among: np.where(o.population[among], prior, np.int16(STRATA)) for among in layout.groups}
         codes = np.stack([*(block.codes[m.name] for m in layout.curves), *o.states()])
@@ -408,26 +292,26 @@ class Tally:
     def _compare(
         self,
         layout: Layout,
-        pairs: _Pairs,
-        ours: tuple[_Block, np.ndarray],
-        theirs: tuple[_Block, np.ndarray],
+        pairs: Pairs,
+        ours: tuple[Prepared, np.ndarray],
+        theirs: tuple[Prepared, np.ndarray],
         strata: np.ndarray,
         weights: np.ndarray,
     ) -> None:
-        (a, a_moments), (b, b_moments) = ours, theirs
+        (a, amoments), (b, bmoments) = ours, theirs
         among, rows = a.among & b.among, layout.paired_shares
         shared = among[layout.share_among[rows]]
         x, y = a.flags[rows] & shared, b.flags[rows] & shared
-        pairs.n += _ones(among, strata)
-        pairs.more += _ones(x & ~y, strata)
-        pairs.less += _ones(y & ~x, strata)
-        pairs.both += _ones(x & y, strata)
+        pairs.n += ones(among, strata)
+        pairs.more += ones(x & ~y, strata)
+        pairs.less += ones(y & ~x, strata)
+        pairs.both += ones(x & y, strata)
         p, r = a.numbers, b.numbers
         if not np.array_equal(a.among[layout.mean_among], b.among[layout.mean_among]):
             inside = (a.population & b.population)[layout.mean_among]
             p, r = p * inside, r * inside
-            a_moments, b_moments = _moments(p, weights), _moments(r, weights)
+            amoments, bmoments = sums_and_squares(p, weights), sums_and_squares(r, weights)
         difference = p - r
-        pairs.sums += exact(np.concatenate([_moments(difference, weights), a_moments, b_moments], axis=1))
-        pairs.higher += _ones(_pack(difference > SAME), strata)
-        pairs.lower += _ones(_pack(difference < -SAME), strata)
+        pairs.sums += exact(np.concatenate([sums_and_squares(difference, weights), amoments, bmoments], axis=1))
+        pairs.higher += ones(pack(difference > SAME), strata)
+        pairs.lower += ones(pack(difference < -SAME), strata)

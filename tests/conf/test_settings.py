@@ -25,11 +25,15 @@ def test_every_experiment_composes_and_has_a_runner(name: str) -> None:
     assert callable(runner(settings.experiment))
 
 
-@pytest.mark.parametrize(
-    "choice", [f"{group}={name}" for group in ("cohort", "product", "hospital", "follow_up") for name in options(group)]
-)
-def test_every_choice_composes(choice: str) -> None:
-    settings_from([choice, "policy=watch"])
+@pytest.mark.parametrize("cohort", options("cohort"))
+def test_every_cohort_composes(cohort: str) -> None:
+    assert settings_from([f"cohort={cohort}", "policy=watch"]).cohort.n > 0
+
+
+@pytest.mark.parametrize("product", options("product"))
+def test_every_product_composes(product: str) -> None:
+    forced = settings_from([f"product={product}", "hospital=small_centre", "policy=watch"]).product.forced
+    assert forced == (None if product == "cohort" else product)
 
 
 def test_every_group_of_conf_is_in_the_table_of_contents(settings: Settings) -> None:

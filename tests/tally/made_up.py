@@ -96,6 +96,7 @@ def pathway(n: int, seed: int, first: int = 0, ratio: float = 1.0, transplanted:
     lives["infections"] = (3 * u[15]).astype(np.int64)
     lives["ward_days"] = np.where(infused, 20.0 + 7.3 * u[12], 0.0) + np.where(hct < INF, 40.0, 0.0)
     lives["icu_days"] = np.where(lives["crs_grade"] >= 3, 8.1 * u[13], 0.0)
+    lives["month3_taken"] = cr
     lives["day28_mrd"] = np.where(cr, (8 * u[14] ** 3).astype(np.int64), 0)
     return lives
 
