@@ -160,6 +160,9 @@ class Tally:
             self._check_patients(name, first_patient, len(prior), outcomes)
             block = Prepared(layout, outcomes, flags)
             moments = sums_and_squares(block.numbers, weights)
+            if not np.isfinite(moments).all():
+                wrong = layout.means[int(np.argwhere(~np.isfinite(moments))[0, 2])][0].name
+                raise ValueError(f"policy {name}, patients from {first_patient} on: {wrong} is not a number")
             self._count(layout, name, block, moments, prior, strata)
             if name == self.reference:
                 against = block, moments
@@ -298,7 +301,7 @@ class Tally:
         strata: np.ndarray,
         weights: np.ndarray,
     ) -> None:
-        (a, amoments), (b, bmoments) = ours, theirs
+        (a, own_sums), (b, their_sums) = ours, theirs
         among, rows = a.among & b.among, layout.paired_shares
         shared = among[layout.share_among[rows]]
         x, y = a.flags[rows] & shared, b.flags[rows] & shared
@@ -310,8 +313,8 @@ class Tally:
         if not np.array_equal(a.among[layout.mean_among], b.among[layout.mean_among]):
             inside = (a.population & b.population)[layout.mean_among]
             p, r = p * inside, r * inside
-            amoments, bmoments = sums_and_squares(p, weights), sums_and_squares(r, weights)
+            own_sums, their_sums = sums_and_squares(p, weights), sums_and_squares(r, weights)
         difference = p - r
-        pairs.sums += exact(np.concatenate([sums_and_squares(difference, weights), amoments, bmoments], axis=1))
+        pairs.sums += exact(np.concatenate([sums_and_squares(difference, weights), own_sums, their_sums], axis=1))
         pairs.higher += ones(pack(difference > SAME), strata)
         pairs.lower += ones(pack(difference < -SAME), strata)

@@ -28,14 +28,14 @@ class Person:
 
 @dataclass
 class Weibulls:
-    shape: list[float] = field(default_factory=lambda: [0.7, 1.5, 3.0])
+    form: list[float] = field(default_factory=lambda: [0.7, 1.5, 3.0])
     scale: list[float] = field(default_factory=lambda: [12.0, 10.0, 8.0])
 
 
 def begin(p: Any, q: Any, j: Any) -> None:
     for cause in range(CAUSES):
         drawn = exponential(p.seed, p.number, TIME + cause, 0)
-        p.next[cause] = q.scale[cause] * drawn ** (1.0 / q.shape[cause])
+        p.next[cause] = q.scale[cause] * drawn ** (1.0 / q.form[cause])
 
 
 def handle(p: Any, q: Any, j: Any, event: int) -> None:
