@@ -170,7 +170,9 @@ class Patient(Attributes):
     last_hct: Annotated[Days, "days", "latest transplant"] = -INF
     hct_conditioning: Annotated[int, "0..3", "none, TBI, chemotherapy, reduced intensity"] = 0
     salvage_hct: Annotated[Flag, "0/1", "the transplant to come follows salvage"] = 0
-    acute_gvhd: Annotated[int, "0..3", "acute GVHD grade (3: III-IV)"] = 0
+    irradiated: Annotated[Flag, "0/1", "total body irradiation ever"] = 0
+    acute_gvhd: Annotated[int, "0..3", "highest acute GVHD grade (3: III-IV)"] = 0
+    gvhd_grade: Annotated[int, "0..3", "acute GVHD grade of the latest transplant"] = 0
     acute_gvhd_since: Annotated[Days, "days", "onset of acute GVHD"] = INF
     chronic_gvhd: Annotated[Flag, "0/1", "chronic GVHD ever"] = 0
     chronic_gvhd_since: Annotated[Days, "days", "onset of the present chronic GVHD"] = INF
@@ -249,9 +251,9 @@ _PRIVATE: Final = frozenset(
     neg_slope clone_time car_active leukaemia visit mrd_seen confirming confirming_rule pending pending_rule
     pending_since postponed ward_since ward_until icu_since icu_until maintenance_since salvage_since
     salvage_therapy smr_step infection_until infection_phase neutropenic neutropenia_start gvl maintained
-    seed salvage_hct acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger late_since igg_since
-    hs_start icans_start aplasia_since maintenance_kind salvage_kind salvage_wish loss_open
-    reinfusion_reason reinfusion_attempt month3_taken aplasia_lost_seen mrd_confirmed first_hct""".split()
+    seed salvage_hct gvhd_grade irradiated acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger
+    late_since igg_since hs_start icans_start aplasia_since maintenance_kind salvage_kind salvage_wish
+    loss_open reinfusion_reason reinfusion_attempt aplasia_lost_seen mrd_confirmed first_hct""".split()
 )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -41,9 +42,34 @@ NEXT_PHASES_IMPLICIT = NEXT_PHASES | {
     j.REMISSION: {j.TRANSPLANTED, j.RELAPSED, j.SECOND_REMISSION},
     j.TRANSPLANTED: {j.RELAPSED, j.SECOND_REMISSION},
 }
+REMISSIONS = {j.REMISSION, j.TRANSPLANTED, j.SECOND_REMISSION, j.SALVAGE_TRANSPLANTED}
 FIRST_PHASES = {j.WAITING, j.TREATMENT, j.RELAPSED, j.SECOND_REMISSION}
 SOJOURNS = range(j.WARD, j.SALVAGE + 1)
-CAR_T_ONLY = (j.INFUSION, j.CRS, j.ICANS, j.IEC_HS, j.NEUTROPENIA, j.APLASIA, j.IGG_REPLACEMENT, j.INFECTION, j.RESPONSE)
+#: Field that holds since when a sojourn lasts -> its kinds.
+OPEN = {
+    "ward_since": (j.WARD,),
+    "icu_since": (j.ICU,),
+    "icans_start": (j.ICANS,),
+    "hs_start": (j.IEC_HS,),
+    "aplasia_since": (j.APLASIA,),
+    "igg_since": (j.IGG_REPLACEMENT,),
+    "maintenance_since": (j.MAINTENANCE, j.TKI),
+    "acute_gvhd_since": (j.ACUTE_GVHD,),
+    "chronic_gvhd_since": (j.CHRONIC_GVHD,),
+    "salvage_since": (j.SALVAGE,),
+    "phase_since": tuple(range(j.PHASES)),
+}
+CAR_T_ONLY = (
+    j.INFUSION,
+    j.CRS,
+    j.ICANS,
+    j.IEC_HS,
+    j.NEUTROPENIA,
+    j.APLASIA,
+    j.IGG_REPLACEMENT,
+    j.INFECTION,
+    j.RESPONSE,
+)
 
 
 class Chart:
@@ -137,7 +163,7 @@ def _sojourns(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[s
 def _first_times(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str]:
     infusions = [row[1] for row in chart.of(j.INFUSION) if row[3] < 400]
     sequential = [row[1] for row in chart.of(j.INFUSION) if row[3] >= 400]
-    hcts = {row[1]: chart.phase_at(row[1]) for row in chart.of(j.HCT)}
+    hcts = [(row[1], j.SALVAGE_TRANSPLANTED in chart.phase_at(row[1])) for row in chart.of(j.HCT)]
     expected = {
         "t_apheresis": chart.first(j.APHERESIS),
         "t_infusion": min(infusions, default=INF),
@@ -150,8 +176,8 @@ def _first_times(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterato
         "crs_start": chart.first(j.CRS),
         "neutropenia_start": chart.first(j.NEUTROPENIA),
         "late_since": min((row[1] for row in chart.of(j.LATE_EFFECT) if row[3] == 1), default=INF),
-        "t_hct": min((time for time in hcts if life["t_salvage_hct"] != time), default=INF),
-        "t_salvage_hct": min((time for time in hcts if life["t_hct"] != time), default=INF),
+        "t_hct": min((time for time, salvage in hcts if not salvage), default=INF),
+        "t_salvage_hct": min((time for time, salvage in hcts if salvage), default=INF),
     }
     if values["waiting"] == 1:
         expected["t_lymphodepletion"] = chart.first(j.LYMPHODEPLETION)
@@ -213,35 +239,46 @@ def _decisions(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[
     for _, time, _, _ in chart.of(j.DECISION):
         if time not in moments:
             yield f"a decision on day {time}, when nobody looked"
-        if time < life["t_response"] or life["cr"] == 0:
-            yield "a decision before remission"
     decisions = [row[1] for row in chart.of(j.DECISION)]
     if life["t_therapy"] < min(decisions, default=INF):
         yield "therapy in remission before any decision"
-    if any(row[1] < life["t_response"] for row in chart.of(j.VISIT, j.MRD_SEEN, j.APLASIA_LOSS_SEEN)):
-        yield "a visit before the response assessment"
+    for _, time, _, _ in chart.of(j.VISIT, j.MRD_SEEN, j.APLASIA_LOSS_SEEN, j.DECISION, j.REINFUSION, j.HCT):
+        if not chart.phase_at(time) <= REMISSIONS:
+            yield f"follow-up or treatment of a remission on day {time}, in phase {chart.phase_at(time)}"
+    if life["salvage_line"] > values["salvage_lines"]:
+        yield "more lines of salvage than there are"
 
 
 def _transplants(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str]:
-    for _, time, _, detail in chart.of(j.HCT):
+    hcts = chart.of(j.HCT)
+    latest = life["first_hct"]
+    irradiated = life["hct_tbi"] == 1
+    for nth, (_, time, _, detail) in enumerate(hcts):
         conditioning, another = detail % 10, detail // 10
-        allowed = values["second_hct_after_relapse" if life["t_salvage_hct"] == time else "second_hct_in_remission"]
-        if another != life["prior_hct"] or (another == 1 and allowed == 0):
-            yield "a transplant after an earlier one that the policy does not allow"
-        if life["donor"] == 0:
-            yield "a transplant without a donor"
-        if life["fit_now"] == 0:
-            yield "a transplant although organ function forbids it"
-        irradiable = life["hct_tbi"] == 0 and life["tp53"] != 2 and life["instability"] == 0
-        if conditioning == 1 and (not irradiable or life["age"] + time / YEAR < values["tbi_age"]):
-            yield "irradiation where it must not be"
-        if conditioning != life["hct_conditioning"]:
-            yield "conditioning: record and journal disagree"
+        salvage = j.SALVAGE_TRANSPLANTED in chart.phase_at(time)
+        if another != (life["prior_hct"] == 1 or nth > 0):
+            yield "a second transplant is not called so, or a first one is"
+        if another and values["second_hct_after_relapse" if salvage else "second_hct_in_remission"] == 0:
+            yield "a second transplant that the policy does not allow"
+        if another and (nth >= values["most_hcts"] or time - latest < values["hct_interval"]):
+            yield "transplanted too often or too soon"
+        if life["donor"] == 0 or life["fit_now"] == 0:
+            yield "a transplant without a donor, or although organ function forbids it"
+        if conditioning == 1 and (irradiated or life["tp53"] == 2 or life["instability"] == 1):
+            yield "irradiation that must not be"
+        if conditioning == 1 and life["age"] + time / YEAR < values["tbi_age"]:
+            yield "irradiation of a small child"
         if any(0.0 <= time - row[1] < values["infection_mild_days"] for row in chart.of(j.INFECTION) if row[3] == 1):
             yield "a transplant during an infection"
-    if len(chart.of(j.HCT)) > 1:
-        yield "transplanted twice after CAR T"
-    if life["cause"] == 4 and not chart.of(j.HCT):
+        for kind in (j.CRS, j.ICU, j.IEC_HS, j.ACUTE_GVHD):
+            if any(row[1] < time < row[2] for row in chart.of(kind)):
+                yield f"a transplant during a sojourn of kind {kind}"
+        if any(row[1] < time < row[2] for row in chart.of(j.APLASIA, j.NEUTROPENIA, j.MAINTENANCE, j.TKI)):
+            yield "a transplant leaves CAR T cells, neutropenia or maintenance behind"
+        latest, irradiated = time, irradiated or conditioning == 1
+    if hcts and life["hct_conditioning"] != hcts[-1][3] % 10:
+        yield "conditioning: record and journal disagree"
+    if life["cause"] == 4 and not hcts:
         yield "death of a transplant that never was"
 
 
@@ -264,7 +301,9 @@ def _disease(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[st
 def _places(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str]:
     stays = chart.of(j.WARD)
     for _, start, stop, _ in chart.of(j.ICU):
-        covered = sorted((max(start, first), min(stop, last)) for _, first, last, _ in stays if first < stop and last > start)
+        covered = sorted(
+            (max(start, first), min(stop, last)) for _, first, last, _ in stays if first < stop and last > start
+        )
         if not covered or covered[0][0] > start or covered[-1][1] < stop:
             yield "intensive care outside the hospital"
     for _, time, _, _ in chart.of(j.INFECTION):
@@ -285,6 +324,8 @@ class Watch:
 
     def handle(self, p: Any, q: Any, chart: Any, event: int) -> None:
         before = (p.pos_level, p.neg_level)
+        started = {field: getattr(p, field) for field in OPEN}
+        written = len(chart)
         if p.t < self._clock.get(p.number, 0.0):
             self._complain(p, event, "time runs back")
         self._clock[p.number] = p.t
@@ -298,6 +339,12 @@ class Watch:
         if event not in (e.INFUSION, e.REFERRAL, e.SALVAGE_RESPONSE):
             if (before[0] == -INF) > (p.pos_level == -INF) or (before[1] == -INF) > (p.neg_level == -INF):
                 self._complain(p, event, "an extinct clone came back")
+        for field, kinds in OPEN.items():
+            closed = any(row[0] in kinds and row[1] == started[field] for row in chart[written:])
+            if started[field] < min(INF, p.t) and getattr(p, field) != started[field] and not closed:
+                self._complain(p, event, f"{field} is forgotten without a row in the journal")
+        if any(tuple(map(type, row)) != (int, float, float, int) for row in chart[written:]):
+            self._complain(p, event, f"types of a row: {chart[written:]}")
         self._inspect(p, q, event)
 
     def _inspect(self, p: Any, q: Any, event: int) -> None:
@@ -321,13 +368,16 @@ class Watch:
 
     def _types(self, p: Any, event: int) -> None:
         for name, kind in TYPES.items():
-            if type(getattr(p, name)) is not kind:
-                self._complain(p, event, f"{name} is {type(getattr(p, name)).__name__}")
+            value = getattr(p, name)
+            if type(value) is not kind or (kind is list and not all(type(v) is ITEMS[name] for v in value)):
+                self._complain(p, event, f"{name} is {value!r}")
 
     def _complain(self, p: Any, event: int, text: str) -> None:
         name = e.event_name(event) if event < GRANT + len(e.POOLS) else str(event)
         self.complaints.append(f"patient {p.number}, day {p.t:.1f}, {name}: {text}")
 
 
-#: Type of every scalar field of a patient.
-TYPES = {name: type(value) for name, value in ((f, getattr(Patient(), f)) for f in Patient.__slots__)}
+_FRESH = {field.name: getattr(Patient(), field.name) for field in dataclasses.fields(Patient)}
+#: Type of every field of a patient, and of the items of its lists.
+TYPES = {name: type(value) for name, value in _FRESH.items()}
+ITEMS = {name: type(value[0]) for name, value in _FRESH.items() if isinstance(value, list)}

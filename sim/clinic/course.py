@@ -8,7 +8,6 @@ from sim import journal as _j
 from sim.biology.leukaemia import advance_clones, steer_clones, time_to_overt
 from sim.biology.mortality import next_ratio_change, retime_background
 from sim.clinic.events import (
-    ACUTE_GVHD,
     BACKGROUND_DEATH,
     CRS_ONSET,
     DISCHARGE,
@@ -192,7 +191,7 @@ def end_salvage_course(p: Any, j: Any) -> None:
 def end_acute_gvhd(p: Any, j: Any) -> None:
     """Acute GVHD is over."""
     if p.acute_gvhd_since < INF:
-        note(p, j, _ACUTE_GVHD, p.acute_gvhd_since, p.t, p.acute_gvhd)
+        note(p, j, _ACUTE_GVHD, p.acute_gvhd_since, p.t, p.gvhd_grade)
         p.acute_gvhd_since = INF
 
 
@@ -261,8 +260,6 @@ def forget_what_never_came(p: Any) -> None:
         p.crs_grade = 0
     if p.next[ICANS_ONSET] < INF:
         p.icans_grade = 0
-    if p.next[ACUTE_GVHD] < INF:
-        p.acute_gvhd = 0
 
 
 def reach_horizon(p: Any, j: Any) -> None:

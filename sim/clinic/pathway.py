@@ -217,6 +217,7 @@ def begin(p: Any, q: Any, j: Any) -> None:
     p.flu_now = p.flu_auc
     p.phase = _PHASE_WAITING
     p.inotuzumab_given = p.inotuzumab
+    p.irradiated = p.hct_tbi
     draw_growth(p, q)
     note(p, j, _NOTE_REFERRAL, 0.0, 0.0, 0)
     if p.prior_hct == 1:
@@ -475,7 +476,7 @@ def on_slot(p: Any, q: Any, j: Any) -> None:
 
 def on_chimerism(p: Any, q: Any, j: Any) -> None:
     """Mixed chimerism found: the policy may consolidate with CAR T cells."""
-    if p.phase == _PHASE_TRANSPLANTED or p.phase == _PHASE_SALVAGE_TRANSPLANTED:
+    if p.t_infusion < INF and (p.phase == _PHASE_TRANSPLANTED or p.phase == _PHASE_SALVAGE_TRANSPLANTED):
         decide(p, q, j, MIXED_CHIMERISM)
 
 
@@ -494,20 +495,25 @@ def relapse(p: Any, q: Any, j: Any, kind: int, site: int) -> None:
         p.relapse_in_aplasia = p.car_active
     p.salvage_kind = kind
     p.leukaemia = 1
-    p.next[_TRANSPLANT_DEATH] = INF
     set_rate(p, _REMISSION_DEATH, 0.0)
+    drop_plans(p, j)
+    advance_clones(p, q)
+    p.salvage_wish = wished_salvage(p, q)
+    begin_salvage(p, q, j)
+    retime_infections(p, q)
+
+
+def drop_plans(p: Any, j: Any) -> None:
+    """Overt leukaemia: what was planned or taken in remission stops; a transplant's own mortality is past."""
     cancel_transplant(p, j)
+    end_maintenance(p, j)
     p.pending = 0
     p.next[_REINFUSION] = INF
     p.next[_SEQUENTIAL_CAR] = INF
     p.next[_CONFIRMATION] = INF
     p.next[_VISIT] = INF
     p.next[_MAINTENANCE_STOP] = INF
-    end_maintenance(p, j)
-    advance_clones(p, q)
-    p.salvage_wish = wished_salvage(p, q)
-    begin_salvage(p, q, j)
-    retime_infections(p, q)
+    p.next[_TRANSPLANT_DEATH] = INF
 
 
 def wished_salvage(p: Any, q: Any) -> int:
@@ -522,7 +528,7 @@ def wished_salvage(p: Any, q: Any) -> int:
 def on_sanctuary_relapse(p: Any, q: Any, j: Any) -> None:
     """Relapse in the CNS, elsewhere outside the marrow, or the testis; it is CD19+."""
     if in_remission(p):
-        relapse(p, q, j, 1, p.sanctuary + 1)
+        on_relapse(p, q, j, 1, p.sanctuary + 1)
 
 
 def on_salvage_response(p: Any, q: Any, j: Any) -> None:
@@ -538,28 +544,22 @@ def on_salvage_response(p: Any, q: Any, j: Any) -> None:
         palliate(p, q, j, p.salvage_line)
 
 
-def second_relapse(p: Any, q: Any, j: Any, kind: int) -> None:
-    """Relapse after salvage: another line, or no further attempt."""
-    if p.salvage_line >= q.salvage_lines and q.explicit == 1:
-        cancel_transplant(p, j)
-        note(p, j, _NOTE_RELAPSE, p.t, p.t, 10 * kind + 1)
-        p.leukaemia = 1
-        p.next[_MAINTENANCE_STOP] = INF
-        p.next[_TRANSPLANT_DEATH] = INF
-        p.maintained = 0.0
-        stop_car_for_salvage(p, j)
-        retime_leukaemia(p, q)
-        palliate(p, q, j, p.salvage_line + 10)
-        return
-    relapse(p, q, j, kind, 1)
-
-
-def on_marrow_relapse(p: Any, q: Any, j: Any, kind: int) -> None:
-    """A clone has reached 5 % of the marrow."""
-    if p.salvage_line > 0:
-        second_relapse(p, q, j, kind)
+def on_relapse(p: Any, q: Any, j: Any, kind: int, site: int) -> None:
+    """A clone has reached 5 % of the marrow, or leukaemia shows elsewhere: salvage, while there are lines left."""
+    if p.salvage_line > 0 and p.salvage_line >= q.salvage_lines:
+        relapse_for_good(p, q, j, kind, site)
     else:
-        relapse(p, q, j, kind, 1)
+        relapse(p, q, j, kind, site)
+
+
+def relapse_for_good(p: Any, q: Any, j: Any, kind: int, site: int) -> None:
+    """Relapse after the last line of salvage: no further attempt."""
+    note(p, j, _NOTE_RELAPSE, p.t, p.t, 10 * kind + site)
+    p.leukaemia = 1
+    drop_plans(p, j)
+    stop_car_for_salvage(p, j)
+    retime_leukaemia(p, q)
+    palliate(p, q, j, p.salvage_line + 10)
 
 
 def on_maintenance_stop(p: Any, q: Any, j: Any) -> None:
@@ -626,9 +626,9 @@ def handle(p: Any, q: Any, j: Any, event: int) -> None:
     elif event == _APLASIA_END:
         on_aplasia_end(p, q, j)
     elif event == _RELAPSE_POSITIVE:
-        on_marrow_relapse(p, q, j, 1)
+        on_relapse(p, q, j, 1, 1)
     elif event == _RELAPSE_NEGATIVE:
-        on_marrow_relapse(p, q, j, 3 if p.switched == 1 else 2)
+        on_relapse(p, q, j, 3 if p.switched == 1 else 2, 1)
     elif event == _RELAPSE_SANCTUARY:
         on_sanctuary_relapse(p, q, j)
     elif event == _ICU_DISCHARGE:
@@ -679,11 +679,11 @@ def handle_rare(p: Any, q: Any, j: Any, event: int) -> None:
     elif event == _MAINTENANCE_STOP:
         on_maintenance_stop(p, q, j)
     elif event == _ACUTE_GVHD:
-        begin_acute_gvhd(p, q, p.hcts - 1)
+        begin_acute_gvhd(p, q, j, p.hcts - 1)
     elif event == _ACUTE_GVHD_END:
         end_acute_gvhd(p, j)
     elif event == _CHRONIC_GVHD:
-        begin_chronic_gvhd(p, q, p.hcts - 1)
+        begin_chronic_gvhd(p, q, j, p.hcts - 1)
     elif event == _CHRONIC_GVHD_END:
         end_chronic_gvhd(p, j)
     elif event == _CHIMERISM:

@@ -102,7 +102,7 @@ def eligible(p: Any, q: Any) -> bool:
 def tbi_feasible(p: Any, q: Any) -> bool:
     """Tell whether irradiation is possible: not below 4 years, not twice, no germline TP53, no instability."""
     age = p.age + p.t / DAYS_PER_YEAR
-    return age >= q.tbi_age and p.hct_tbi == 0 and p.tp53 != 2 and p.instability == 0 and p.hct_conditioning != 1
+    return age >= q.tbi_age and p.irradiated == 0 and p.tp53 != 2 and p.instability == 0
 
 
 def practice_hct(p: Any, q: Any, point: int) -> bool:

@@ -15,7 +15,14 @@ from sim.biology.escape import NONRESPONDER
 from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, logistic, logit
 from sim.biology.persistence import end_aplasia
 from sim.clinic.course import end_aplasia_record, end_salvage_course, enter_phase, retime_leukaemia
-from sim.clinic.events import APLASIA_END, HCT_READY, LEUKAEMIA_DEATH, MAINTENANCE_STOP, SALVAGE_RESPONSE
+from sim.clinic.events import (
+    APLASIA_END,
+    HCT_READY,
+    LEUKAEMIA_DEATH,
+    MAINTENANCE_STOP,
+    RELAPSE_SANCTUARY,
+    SALVAGE_RESPONSE,
+)
 from sim.clinic.policy import TRANSPLANT
 from sim.clinic.transplant import second_hct_allowed
 from sim.draws import exponential, normal, uniform
@@ -83,6 +90,7 @@ def settle_implicitly(p: Any, q: Any, j: Any) -> None:
     and a shorter survival.
     """
     failed = p.cr == 0
+    p.next[RELAPSE_SANCTUARY] = INF
     log_odds = q.salvage_nonresponse if failed else q.salvage_cure + q.salvage_late * years_since_infusion(p, q)
     log_odds += q.salvage_early * p.early - q.salvage_burden * max(0.0, centred_burden(p))
     if p.salvage_kind == SWITCH:
@@ -172,12 +180,18 @@ def response_probability(p: Any, q: Any) -> float:
 
 
 def assess_salvage(p: Any, q: Any, j: Any) -> int:
-    """Assess this line: 1 second remission, 2 another line, 0 no further attempt, -1 death of its toxicity."""
+    """Assess this line: 1 second remission, 2 another line, 0 no further attempt, -1 death of its toxicity.
+
+    No remission while a CD19-negative clone that the therapy spares is above 5 %.
+    """
     line = p.salvage_line
     end_salvage_course(p, j)
     if uniform(p.seed, p.number, _SALVAGE_DEATH, line) < q.salvage_death:
         return -1
-    if uniform(p.seed, p.number, _RESPONSE, line) < response_probability(p, q):
+    advance_clones(p, q)
+    if spares_negative_clone(p) and p.neg_level >= OVERT:
+        p.salvage_kind = SWITCH if p.switched == 1 else NEGATIVE
+    elif uniform(p.seed, p.number, _RESPONSE, line) < response_probability(p, q):
         return 1
     p.salvage_therapy = 0
     if line < q.salvage_lines and uniform(p.seed, p.number, _NEXT, line) < q.salvage_next_line:
@@ -208,6 +222,11 @@ def enter_second_remission(p: Any, q: Any, j: Any) -> None:
         p.next[HCT_READY] = p.t + q.salvage_workup
 
 
+def spares_negative_clone(p: Any) -> bool:
+    """Tell whether the salvage therapy aims at CD19 alone."""
+    return p.salvage_therapy == BLINATUMOMAB or p.salvage_therapy == SECOND_CAR
+
+
 def leave_residual(p: Any, q: Any, level: float) -> None:
     """Cut the leukaemia under salvage to `level`, and the other clone as deeply if the therapy reaches it.
 
@@ -215,13 +234,12 @@ def leave_residual(p: Any, q: Any, level: float) -> None:
     """
     advance_clones(p, q)
     kill = OVERT - level
-    spared = p.salvage_therapy == BLINATUMOMAB or p.salvage_therapy == SECOND_CAR
     if p.salvage_kind > POSITIVE:
         p.pos_level = min(p.pos_level, OVERT) - kill
         p.neg_level = level
     else:
         p.pos_level = level
-        if not spared:
+        if not spares_negative_clone(p):
             p.neg_level = min(p.neg_level, OVERT) - kill
     if p.pos_level < q.extinction:
         p.pos_level = -INF

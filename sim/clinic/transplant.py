@@ -11,7 +11,9 @@ from sim.biology.leukaemia import advance_clones, reduce_clones
 from sim.biology.persistence import end_aplasia
 from sim.clinic.course import (
     HCT_BIT,
+    end_acute_gvhd,
     end_aplasia_record,
+    end_chronic_gvhd,
     end_maintenance,
     end_neutropenia,
     end_salvage_course,
@@ -177,6 +179,8 @@ def transplant(p: Any, q: Any, j: Any) -> None:
     p.hcts += 1
     p.last_hct = p.t
     p.hct_conditioning = conditioning
+    if conditioning == TBI:
+        p.irradiated = 1
     p.pending = 0
     note(p, j, _NOTE_HCT, p.t, p.t, conditioning + (10 if another else 0))
     stop_car(p, j)
@@ -239,7 +243,7 @@ def hit_leukaemia(p: Any, q: Any, conditioning: int, nth: int) -> None:
         p.next[RELAPSE_SANCTUARY] = INF
 
 
-def transplant_mortality(p: Any, q: Any, conditioning: int, another: bool) -> float:
+def transplant_mortality(p: Any, q: Any, conditioning: int, another: bool, obstruction: bool) -> float:
     """Probability of dying of the transplant: ``1 - (1 - p)^r``, r by age, donor, conditioning, SOS."""
     base = q.trm_second if another else q.trm
     ratio = 1.0
@@ -248,7 +252,7 @@ def transplant_mortality(p: Any, q: Any, conditioning: int, another: bool) -> fl
         ratio *= q.trm_tbi if conditioning == TBI else q.trm_chemotherapy
     if p.donor == 3:
         ratio *= q.trm_haploidentical
-    if p.sos == 1:
+    if obstruction:
         ratio *= q.trm_sos
     return 1.0 - math.pow(1.0 - base, ratio)
 
@@ -256,21 +260,22 @@ def transplant_mortality(p: Any, q: Any, conditioning: int, another: bool) -> fl
 def draw_harms(p: Any, q: Any, j: Any, conditioning: int, nth: int, another: bool) -> None:
     """Draw the transplant's harms: SOS, mortality, acute and chronic GVHD, infertility, mixed chimerism."""
     risk = q.sos_inotuzumab if p.inotuzumab_given == 1 else q.sos
-    p.sos = 1 if uniform(p.seed, p.number, _SINUSOIDAL, nth) < risk else 0
-    if p.sos == 1:
+    obstruction = uniform(p.seed, p.number, _SINUSOIDAL, nth) < risk
+    if obstruction:
+        p.sos = 1
         note(p, j, _NOTE_SOS, p.t, p.t, 0)
-    if uniform(p.seed, p.number, _TRANSPLANT_DEATH, nth) < transplant_mortality(p, q, conditioning, another):
+    if uniform(p.seed, p.number, _TRANSPLANT_DEATH, nth) < transplant_mortality(
+        p, q, conditioning, another, obstruction
+    ):
         u = uniform(p.seed, p.number, _TRANSPLANT_DEATH_TIME, nth)
         p.next[TRANSPLANT_DEATH] = p.t + q.trm_from + u * (q.trm_to - q.trm_from)
     u = uniform(p.seed, p.number, _ACUTE_GVHD, nth)
     worse = q.gvhd_haploidentical if p.donor == 3 else (q.gvhd_unrelated if p.donor == 2 else 1.0)
-    p.acute_gvhd = 3 if u < q.acute_gvhd_severe * worse else (2 if u < q.acute_gvhd_any * worse else 0)
-    if p.acute_gvhd > 0:
-        p.next[ACUTE_GVHD] = p.t + q.acute_gvhd_onset
+    p.gvhd_grade = 3 if u < q.acute_gvhd_severe * worse else (2 if u < q.acute_gvhd_any * worse else 0)
+    p.next[ACUTE_GVHD] = p.t + q.acute_gvhd_onset if p.gvhd_grade > 0 else INF
     young = p.age + p.t / DAYS_PER_YEAR < q.chronic_gvhd_age
     chance = (q.chronic_gvhd_young if young else q.chronic_gvhd) * worse
-    if uniform(p.seed, p.number, _CHRONIC_GVHD, nth) < chance:
-        p.next[CHRONIC_GVHD] = p.t + q.chronic_gvhd_onset
+    p.next[CHRONIC_GVHD] = p.t + q.chronic_gvhd_onset if uniform(p.seed, p.number, _CHRONIC_GVHD, nth) < chance else INF
     if p.infertile == 0 and conditioning != REDUCED:
         p.infertile = 1
         note(p, j, _NOTE_INFERTILE, p.t, p.t, 0)
@@ -287,16 +292,19 @@ def begin_unit_stay(p: Any, q: Any) -> None:
     p.next[DISCHARGE] = p.ward_until
 
 
-def begin_acute_gvhd(p: Any, q: Any, nth: int) -> None:
+def begin_acute_gvhd(p: Any, q: Any, j: Any, nth: int) -> None:
     """Acute GVHD begins."""
+    end_acute_gvhd(p, j)
+    p.acute_gvhd = max(p.acute_gvhd, p.gvhd_grade)
     p.acute_gvhd_since = p.t
     p.next[ACUTE_GVHD_END] = p.t + q.acute_gvhd_duration * math.exp(
         q.gvhd_duration_spread * normal(p.seed, p.number, _GVHD_DURATION, 2 * nth)
     )
 
 
-def begin_chronic_gvhd(p: Any, q: Any, nth: int) -> None:
-    """Chronic GVHD begins."""
+def begin_chronic_gvhd(p: Any, q: Any, j: Any, nth: int) -> None:
+    """Chronic GVHD begins (that of an earlier graft ends)."""
+    end_chronic_gvhd(p, j)
     p.chronic_gvhd = 1
     p.chronic_gvhd_since = p.t
     p.next[CHRONIC_GVHD_END] = p.t + q.chronic_gvhd_duration * math.exp(

@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.clock import GRANT, earliest
 from sim.engine.pathway import Pathway
-from sim.journal import ROW, note, note_compiled
+from sim.journal import ROW, note, note_compiled, put_in_order
 from sim.kernel import compiled, jit_enabled, template, use_compile_cache
 
 _OWN_PATHWAY = "cartwin"
@@ -67,6 +67,7 @@ def live_all(lives: Any, parameters: Any, j: Any, first_row: Any, horizon: float
         first_row[i] = j[1][0]
         j[1][1] = j[1][0]
         live(lives[i], q, j, horizon)
+        put_in_order(j[0], j[1][1], min(j[1][0], j[1][2]))
     first_row[len(lives)] = j[1][0]
 
 

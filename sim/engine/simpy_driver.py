@@ -233,7 +233,7 @@ def plain_patients(pathway: Pathway, attributes: np.ndarray, seed: int, first: i
     for number, row in enumerate(attributes.tolist(), start=first):
         p = pathway.record()
         for name, value in zip(names, row, strict=True):
-            setattr(p, name, value)
+            setattr(p, name, value.tolist() if isinstance(value, np.ndarray) else value)
         p.seed = seed
         p.number = number
         patients.append(p)

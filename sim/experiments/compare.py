@@ -89,9 +89,10 @@ def write_tables(tally: Tally, folder: Path) -> None:
 
 
 def write_parameters(settings: Any, folder: Path) -> None:
-    """Write every parameter line of the run."""
-    rows = [{"key": key, **line.model_dump()} for key, line in settings.lines()]
-    pd.DataFrame(rows).to_csv(folder / "parameters.csv", index=False)
+    """Write every parameter of the run."""
+    from sim.experiments.parameters import parameter_rows
+
+    pd.DataFrame(parameter_rows(settings)).to_csv(folder / "parameters.csv", index=False)
 
 
 def write_config(settings: Any, folder: Path) -> None:

@@ -3,7 +3,7 @@
 Two grids, both in months of 30.4375 days. The *fine* grid has 1/32 month (23 hours) up to month 120 and one month up to
 month 960; on it run product-limit estimates and medians. The *month* grid is months 0 to 120 and then every year up to
 year 80; on it stand the written curves, and every point of it is a point of the fine grid. A time is counted in the
-first grid point that is not before it (a time within a thousandth of a step after a point belongs to that point), so
+first grid point that is not before it (a time less than two minutes after a point still belongs to it), so
 that every sum is a sum of whole numbers: it does not depend on how patients are split or ordered.
 """
 
@@ -123,12 +123,16 @@ def product_limit(events: np.ndarray, censored: np.ndarray) -> tuple[np.ndarray,
     return survival, survival**2 * np.cumsum(step), after
 
 
-def log_log_limits(survival: np.ndarray, variance: np.ndarray, at_risk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def log_log_limits(
+    survival: np.ndarray, variance: np.ndarray, at_risk: np.ndarray, total: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Give pointwise 95% limits of a product-limit estimate on the log(-log) scale.
 
-    Where the estimate is 0 or 1 that scale has no limits; Wilson's with the number still at risk stand in.
+    Where the estimate is 0 or 1 that scale has no limits; Wilson's stand in, with all patients where nobody is left and
+    with those still at risk before the first event.
     """
-    low, high = wilson_limits(survival * at_risk, at_risk)
+    n = np.where(survival > 0.0, at_risk, total)
+    low, high = wilson_limits(survival * n, n)
     inside = (survival > 0.0) & (survival < 1.0) & (variance > 0.0)
     s = np.where(inside, survival, 0.5)
     width = Z95 * np.sqrt(np.where(inside, variance, 0.0)) / (s * -np.log(s))

@@ -172,11 +172,11 @@ def _share_curve(hits: np.ndarray, n: int, at_risk: np.ndarray) -> tuple[np.ndar
 
 
 def _limit_curve(events: np.ndarray, censored: np.ndarray) -> tuple[np.ndarray, ...]:
-    at = np.searchsorted(FINE, GRID)
+    at, total = np.searchsorted(FINE, GRID), int(events.sum() + censored.sum())
     survival, variance, at_risk = (column[at] for column in product_limit(events, censored))
-    if not int(events.sum() + censored.sum()):
+    if not total:
         survival = np.full(len(GRID), _NAN)
-    return survival, *log_log_limits(survival, variance, at_risk), at_risk
+    return survival, *log_log_limits(survival, variance, at_risk, total), at_risk
 
 
 # --- paired ----------------------------------------------------------------------------------------------------------

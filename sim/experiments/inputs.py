@@ -9,11 +9,10 @@ import numpy as np
 
 from sim.evidence import cumulative_hazards
 from sim.lines import Count, Line, Switch
-from sim.policies import compile_rules
+from sim.policies import MAX_VISITS, compile_rules
 from sim.units import DAYS_PER_MONTH
 
-#: Room for visits and products in the kernel's record.
-MAX_VISITS = 64
+#: Room for products in the kernel's record.
 MAX_PRODUCTS = 16
 
 

@@ -25,17 +25,19 @@ gain, lose, same) compares each policy with the reference, among patients counte
 and measures among patients selected by what happened later are left out. `mc_se` is the error of the mean of the
 patients' own differences, `unpaired_se` what independent samples of the same size would have given,
 `variance_reduction` the ratio of their squares (empty when the differences do not vary). `nnt`, for `os` and `efs`, is
-the number needed to transplant: transplants in remission done more, divided by survivors (event-free survivors) more;
-empty unless both are more. `gain`, `lose`, `same` are the shares of patients for whom the measure is better, worse, or
-equal (within 1e-9) under the policy; where neither more nor less is better: higher, lower, equal. Who in particular
-gains depends on how random numbers are shared between policies; averages do not.
+the number needed to transplant: transplants in remission done more, divided by survivors (event-free survivors) more,
+whatever else the policy does; empty unless both are more. `gain`, `lose`, `same` are the shares of patients for whom
+the measure is better, worse, or equal (within 1e-9) under the policy; where neither more nor less is better: higher,
+lower, equal. Who in particular gains depends on how random numbers are shared between policies; averages do not.
 
 `curves.csv` (policy, stratum, curve, months, estimate, low, high, at_risk) gives the measures marked *curve*, and those
 at the end of this page, at months 0 to 120 and every year up to year {int(GRID[-1]) // 12}. `low` and `high` are
 pointwise 95% Monte-Carlo limits: Wilson's for proportions, log(-log) for product limits. `at_risk` counts those without
 the event or a competing one after that month; for states, everybody.
 
-A month is 30.4375 days. Product limits and medians are estimated on a grid of 1/32 month (23 hours).
+A month is 30.4375 days. Product limits and medians are estimated on a grid of 1/32 month (23 hours). A policy without
+CAR T has no event-free survival: `efs` is 0 from the start, and `os` is what to compare. `efs_censored` follows the
+trials; where a policy chooses whom it treats further, that censoring is informative and the estimate with it.
 
 | measure | unit | months | kind | among | since | better | paired | curve | meaning |
 |---|---|---|---|---|---|---|---|---|---|

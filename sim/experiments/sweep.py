@@ -14,6 +14,8 @@ import pandas as pd
 from sim.experiments import runner
 from sim.experiments.folders import point_latest, settings_hash
 from sim.experiments.run import Simulation
+from sim.kernel import template
+from sim.patient import Patient
 from sim.problems import Problem
 
 if TYPE_CHECKING:
@@ -128,7 +130,8 @@ def paired(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns of ``paired.csv`` behind job and overrides, and ``reference_job``; ``reference`` is the same policy in
-        job 0 or, where job 0 has none of that name, job 0's reference policy.
+        job 0 or, where job 0 has none of that name, job 0's reference policy. Measures that rest on what
+        ``patients.parquet`` does not hold (MRD at month 3) are left out.
     """
     frames = []
     first = jobs[0].settings
@@ -144,7 +147,8 @@ def paired(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
 def _difference(
     places: Sequence[Path], number: int, policy: str, reference: str, origin: str, years: float | None
 ) -> pd.DataFrame:
-    from sim.experiments.tally import BLOCK, Tally
+    from sim.cohort import BLOCK
+    from sim.experiments.tally import Tally
     from sim.units import DAYS_PER_YEAR
 
     ours, theirs = _lives(places[number], policy), _lives(places[0], reference)
@@ -152,14 +156,19 @@ def _difference(
     tally = Tally(("ours", "theirs"), origin, "theirs", horizon)
     for start in range(0, len(ours), BLOCK):
         tally.add(start, {"ours": ours[start : start + BLOCK], "theirs": theirs[start : start + BLOCK]})
-    return tally.frames()[2]
+    differences = tally.frames()[2]
+    return differences[differences["difference"].notna()]
 
 
 def _lives(place: Path, policy: str) -> np.ndarray:
-    """Read the patients of one policy back into records."""
+    """Read the patients of one policy back into records; what is not published keeps its initial value."""
     frame = pd.read_parquet(place / "patients.parquet", filters=[("policy", "==", policy)])
-    frame = frame.drop(columns="policy").rename(columns={"patient": "number"}).sort_values("number")
-    return np.asarray(frame.to_records(index=False))
+    frame = frame.rename(columns={"patient": "number"}).sort_values("number")
+    lives = np.repeat(template(Patient), len(frame))
+    for name in lives.dtype.names or ():
+        if name in frame.columns:
+            lives[name] = frame[name].to_numpy()
+    return lives
 
 
 def _rows(frame: pd.DataFrame, column: str) -> Iterator[list[str]]:

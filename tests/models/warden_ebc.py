@@ -106,9 +106,7 @@ def price(p: Any, q: Any, event: int) -> float:
         return q.c_ontx * p.ontx + q.c_base
     if event == REMISSION or event == RECURRENCE or event == START_MBC:
         return q.c_recurrence * p.rec
-    return (
-        q.c_mbc * p.mbc_on + q.c_progression_free * p.prog + q.c_progressed * (1 - p.prog) + q.c_second * p.second
-    )
+    return q.c_mbc * p.mbc_on + q.c_progression_free * p.prog + q.c_progressed * (1 - p.prog) + q.c_second * p.second
 
 
 def poisson(u: float, mean: float) -> int:

@@ -58,8 +58,8 @@ def test_a_time_counts_at_the_first_point_not_before_it():
     codes = fine_codes(months * DAYS_PER_MONTH)
     after = FINE[codes]
     step = np.where(after <= 120, 1 / 32, 1.0)
-    assert np.all(after >= months - 1e-3 * step)
-    assert np.all(after < months + step * (1 + 1e-3))
+    assert np.all(after > months - 2e-3 * step)
+    assert np.all(after < months + step * (1 + 2e-3))
     assert np.all(np.diff(fine_codes(np.sort(months) * DAYS_PER_MONTH)) >= 0)
 
 
@@ -92,21 +92,29 @@ def test_without_censoring_the_product_limit_is_the_share_alive_and_its_error_is
     assert np.allclose(variance[:1000], share * (1 - share) / 1000, atol=1e-12)
 
 
-def test_log_log_limits_agree_with_statsmodels():
+def test_log_log_limits_are_symmetric_on_their_scale():
     days, event = censored_sample(800, 4)
     survival, variance, at_risk = product_limit(*histogram(days, event))
-    low, high = log_log_limits(survival, variance, at_risk)
-    reference = SurvfuncRight(days, event)
-    for month in (6, 12, 24):
-        p = 1.0 - float(reference.surv_prob[np.searchsorted(reference.surv_times, month * DAYS_PER_MONTH) - 1])
-        expected = reference.quantile_ci(p, method="cloglog")
-        crossing = FINE[np.argmax(survival <= 1 - p)] * DAYS_PER_MONTH
-        assert expected[0] <= crossing <= expected[1]
-        here = fine_code_of_month(month)
-        theta = np.exp(1.959964 * np.sqrt(variance[here]) / (survival[here] * np.log(survival[here])))
-        assert low[here] == pytest.approx(survival[here] ** (1 / theta), rel=1e-6)
-        assert high[here] == pytest.approx(survival[here] ** theta, rel=1e-6)
+    low, high = log_log_limits(survival, variance, at_risk, 800)
+    inside = (survival > 0) & (survival < 1)
+    middle, left, right = (np.log(-np.log(s[inside])) for s in (survival, high, low))
+    assert np.allclose(right - middle, middle - left)
+    delta = 1.959964 * np.sqrt(variance[inside]) / np.abs(survival[inside] * np.log(survival[inside]))
+    assert np.allclose(right - middle, delta)
     assert np.all((low <= survival + 1e-12) & (survival <= high + 1e-12))
+
+
+def test_log_log_limits_cover_the_truth():
+    """About 95% of 400 samples of 100: at most 9% outside is 3.7 standard errors above 5%."""
+    outside = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        failure, censoring = rng.exponential(300.0, 100), rng.exponential(900.0, 100)
+        counts = histogram(np.minimum(failure, censoring), failure <= censoring)
+        low, high = log_log_limits(*product_limit(*counts), 100)
+        here = fine_code_of_month(9)
+        outside += not low[here] <= np.exp(-9 * DAYS_PER_MONTH / 300.0) <= high[here]
+    assert outside <= 36
 
 
 def test_wilson_limits_of_a_textbook_case():
@@ -133,7 +141,7 @@ def test_median_of_exponential_times_and_its_error():
     for seed in range(200):
         days = np.random.default_rng(seed).exponential(DAYS_PER_MONTH / rate, n)
         middle, error = median(*histogram(days, np.ones(n, dtype=bool)))
-        assert middle == pytest.approx(np.median(days) / DAYS_PER_MONTH, abs=0.04)
+        assert middle == pytest.approx(np.sort(days)[n // 2 - 1] / DAYS_PER_MONTH, abs=1 / 31)
         medians.append(middle)
         errors.append(error)
     theory = 1.0 / (rate * np.sqrt(n))
