@@ -85,14 +85,13 @@ def simulate_into(settings: Any, folder: Path) -> None:
 def write_tables(tally: Tally, folder: Path) -> None:
     """Write summary, curves and paired differences, sorted by policy."""
     for name, frame in zip(("summary", "curves", "paired"), tally.frames(), strict=True):
-        frame.to_csv(folder / f"{name}.csv", index=False)
+        frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
 
 
 def write_parameters(settings: Any, folder: Path) -> None:
-    """Write every parameter of the run."""
-    from sim.experiments.parameters import parameter_rows
-
-    pd.DataFrame(parameter_rows(settings)).to_csv(folder / "parameters.csv", index=False)
+    """Write every parameter line of the run."""
+    rows = [{"key": key, **line.model_dump()} for key, line in settings.lines()]
+    pd.DataFrame(rows).to_csv(folder / "parameters.csv", index=False)
 
 
 def write_config(settings: Any, folder: Path) -> None:
