@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from sim.cohort_settings import Cohort
+from sim.cohort.settings import Cohort
 from sim.complaints import complaints
 from sim.lines import Frozen, Line, walk
 from sim.parameters import Biology, Clinic, Product

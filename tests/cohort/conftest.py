@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from sim.cohort_settings import Cohort
+from sim.cohort.settings import Cohort
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = ("base", "real_world_us", "eliana", "multicentre", "germany", "chop", "first_relapse", "cd28")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from sim.attributes import CONTINUOUS
 from sim.cohort import draw
-from sim.cohort_settings import Cohort
+from sim.cohort.attributes import CONTINUOUS
+from sim.cohort.settings import Cohort
 from sim.evidence import unknown_sources
 from sim.lines import walk
 

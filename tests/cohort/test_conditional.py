@@ -10,7 +10,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from sim.cohort import draw
-from sim.copula import Copula
+from sim.cohort.copula import Copula
 
 N = 20000
 LIMIT = 5.0

@@ -9,12 +9,11 @@ import math
 import numpy as np
 import pytest
 
-from sim import marginals
-from sim.attributes import CONDITIONS, CYTOGENETICS, ORDER
 from sim.clinic.vocabulary import FEATURES
-from sim.cohort import draw, prepare
+from sim.cohort import draw, marginals, prepare
+from sim.cohort.attributes import CONDITIONS, CYTOGENETICS, ORDER
+from sim.cohort.shares import Flag, Table
 from sim.problems import Problem
-from sim.shares import Flag, Table
 
 N = 65536
 LIMIT = 5.0
@@ -117,7 +116,7 @@ def test_odds_ratios_come_out(cohort_of, products):
 def test_marginals_hold_exactly_in_the_solved_tables(shipped, products):
     # Closed form instead of sampling: enumerate the joint distribution again and average.
     recipe = prepare(shipped, products)
-    from sim.recipe import _roots
+    from sim.cohort.recipe import _roots
 
     state, mass = _roots(shipped.age, recipe.burden_shares, shipped.correlation.age_burden)
     for name in ("cytogenetics", "relapses", "prior_hct", "refractory", "blinatumomab", "site", "fit"):

@@ -62,6 +62,34 @@ def condition(kind: Any) -> st.SearchStrategy[Any]:
     return st.lists(st.sampled_from(kind), min_size=1, unique=True)
 
 
+#: Attributes that may be forced upon everybody, to meet what is rare.
+FORCED = {
+    "age": [0.5, 4.0, 26.0],
+    "burden": [-6.5, -1.3, 0.0],
+    "instability": [1],
+    "tp53": [2],
+    "kmt2ar": [1],
+    "ph": [1],
+    "donor": [0, 1, 2, 3],
+    "fit": [0, 1],
+    "site": [1, 2, 3, 4],
+    "blinatumomab": [2],
+    "inotuzumab": [1],
+    "comorbidity": [1],
+    "neuro_history": [1],
+    "distance": [1],
+    "dose": [0.01, 10.0],
+    "flu_auc": [1.0, 60.0],
+    "prior_hct": [1],
+}
+
+
+@st.composite
+def forced(draw: st.DrawFn) -> dict[str, float]:
+    names = draw(st.lists(st.sampled_from(sorted(FORCED)), unique=True, max_size=4))
+    return {name: draw(st.sampled_from(FORCED[name])) for name in names}
+
+
 def rules() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
@@ -99,6 +127,7 @@ class Draft(NamedTuple):
     values: dict[str, float]
     policy: str | dict[str, Any]
     years: float | None
+    forced: dict[str, float]
 
     def built(self) -> tuple[Settings, str]:
         base = settings_of(f"cohort={self.cohort}")
@@ -123,6 +152,7 @@ def worlds(draw: st.DrawFn) -> Draft:
         values=draw(cohort_values(cohort)) | draw(parameters()),
         policy=draw(random_policy() | st.sampled_from(POLICIES)),
         years=draw(st.none() | st.floats(0.01, 30.0)),
+        forced=draw(forced()),
     )
 
 
@@ -131,6 +161,10 @@ def check(draft: Draft, patients: int) -> None:
     settings, policy = draft.built()
     values = kernel_values(settings, policy)
     attributes = attributes_of(settings, 0, patients)
+    for name, value in draft.forced.items():
+        attributes[name] = value
+    if "prior_hct" in draft.forced:
+        attributes["months_hct_to_relapse"] = np.minimum(attributes["months_hct_to_relapse"], 5.0)
     watch = Watch()
     world = live(
         settings, policy, patients, engine="simpy", values=values, attributes=attributes, pathway=watch.pathway

@@ -100,11 +100,11 @@ def utility(p: Any, q: Any) -> float:
 
 def price(p: Any, q: Any, event: int) -> float:
     """Cost a year that holds from `event` on."""
-    if event == IDFS or event == TTOT_EARLY:
+    if event == IDFS or event == TTOT_EARLY:  # noqa: SIM109
         if p.arm == 1:
             return q.c_ontx_int * p.ontx + q.c_beva * p.beva + q.c_base
         return q.c_ontx * p.ontx + q.c_base
-    if event == REMISSION or event == RECURRENCE or event == START_MBC:
+    if event == REMISSION or event == RECURRENCE or event == START_MBC:  # noqa: SIM109
         return q.c_recurrence * p.rec
     return q.c_mbc * p.mbc_on + q.c_progression_free * p.prog + q.c_progressed * (1 - p.prog) + q.c_second * p.second
 

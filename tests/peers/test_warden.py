@@ -1,7 +1,8 @@
-"""WARDEN's three documented models on this project's engines: patient by patient with WARDEN's own times, and by theory.
+"""WARDEN's three documented models on this project's engines: patient by patient and by theory.
 
-Source: WARDEN 2.0.2, vignettes example_ssd, example_eBC and example_ssd_constrained. The times and totals that it gave
-for each patient lie outside the repository, in ``../shared/peers``; the tests that need them are skipped where it is not.
+Source: WARDEN 2.0.2, vignettes example_ssd, example_eBC and example_ssd_constrained. The times it
+drew and each patient's totals lie outside the repository, in ``../shared/peers``; where they are missing, the tests
+that need them are skipped.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def test_sick_sicker_dead_by_theory() -> None:
 
 
 def test_sick_sicker_dead_twins() -> None:
-    """Common random numbers: where death comes before either arm gets sicker, the arms differ by the treatment alone."""
+    """Common random numbers: who dies before getting sicker in either arm differs by the cost of treatment alone."""
     n, model = 5_000, warden_ssd.Inputs()
     new, old = (on_batch(warden_ssd.PATHWAY, crowd(n, arm=np.full(n, a)), model, seed=31).lives for a in (1, 0))
     same = (new["state"] == 0) & (old["state"] == 0)

@@ -1,7 +1,7 @@
 """Yardsticks of the statistical tests.
 
-Seeds are fixed, so a test either passes or fails for good; the error rates say how likely correct code would have failed
-when its numbers were first drawn (or would after a change of the generator).
+Seeds are fixed, so a test passes or fails for good; the error rates say how likely correct code would have failed when
+its numbers were first drawn (or would after a change of the generator).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_discounted_life_of_the_cured(age: float, rate: float) -> None:
 def test_ratio_and_age_shorten_life_patient_by_patient() -> None:
     """The same budget spent faster: nobody lives longer at a higher ratio."""
     lives = [deaths(AGE, ratio, ratio, 1.0)["t"] for ratio in (1.0, 1.5, 4.0, 15.0)]
-    assert all(np.all(later < earlier) for earlier, later in zip(lives[:-1], lives[1:], strict=True))
+    assert all(np.all(later < earlier) for earlier, later in itertools.pairwise(lives))
 
 
 def test_life_table_inverse() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -65,7 +66,8 @@ def test_every_form_is_the_published_generator() -> None:
         expected = as_uniform(philox((patient, decision * 2**22 + nth), seed))
         assert uniform(seed, patient, decision, nth) == expected
         assert draws._uniform(seed, patient, decision, nth) == expected
-        assert draws._uniform(*map(np.int64, (seed, patient, decision, nth))) == expected
+        wide: list[Any] = [np.int64(part) for part in (seed, patient, decision, nth)]
+        assert draws._uniform(*wide) == expected
         assert uniforms(seed, np.array([patient]), decision, nth)[0] == expected
     block = uniforms(7, PATIENTS, 3, 2)
     assert block[::997].tolist() == [uniform(7, int(i), 3, 2) for i in PATIENTS[::997]]
@@ -121,7 +123,8 @@ def test_every_bit_is_a_fair_coin() -> None:
     integers = (uniforms(1, PATIENTS, 81) * 2.0**52).astype(np.uint64)
     bits = ((integers[:, None] >> np.arange(52, dtype=np.uint64)) & np.uint64(1)).astype(np.float64)
     z = (bits.mean(axis=0) - 0.5) * 2.0 * np.sqrt(N)
-    correlation = np.corrcoef(bits.T)[np.triu_indices(52, 1)] * np.sqrt(N)
+    table: np.ndarray = np.asarray(np.corrcoef(bits.T))
+    correlation = table[np.triu_indices(52, 1)] * np.sqrt(N)
     assert np.abs(z).max() < Z
     assert np.abs(correlation).max() < 5.0  # 1,326 pairs: error rate 8e-4
     assert 0.8 < correlation.std() < 1.2

@@ -1,4 +1,4 @@
-"""Shared capacities under SimPy: queues against closed forms, against recursions customer by customer, and their laws."""
+"""Shared capacities under SimPy: queues against closed forms and recursions, and their laws."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def z_batches(values: np.ndarray, expected: float) -> float:
 
 
 def recursion(arrivals: np.ndarray, patients: np.ndarray, servers: int) -> np.ndarray:
-    """Waits of a first-come first-served queue (Kiefer-Wolfowitz, with patience): a heap of times at which servers are free."""
+    """Waits of a first-come first-served queue (Kiefer-Wolfowitz, with patience): a heap of times servers are free."""
     free = [0.0] * servers
     result = []
     columns = arrivals.tolist(), patients["service"].tolist(), patients["patience"].tolist()
@@ -236,7 +236,7 @@ def test_one_closed_pool_leaves_the_other_open() -> None:
 
 
 def test_who_reaches_the_horizon_keeps_the_unit_until_then() -> None:
-    """A stay that outlasts its patient's horizon occupies the server up to the horizon, not only up to its last event."""
+    """A stay that outlasts its patient's horizon occupies the server up to the horizon, not up to its last event."""
     patients = crowd(3, service=[10.0, 5.0, 1.0])
     world = run(patients, np.array([0.0, 1.0, 4.5]), 1, horizon=4.0)
     assert world.lives["left"].tolist() == [4.0, 4.0, 1.5]
@@ -252,7 +252,7 @@ def test_who_waits_past_the_horizon_of_others_is_served() -> None:
 
 
 def test_nobody_is_served_after_the_end() -> None:
-    """A unit that becomes free when a patient gives up at the same moment goes to one of the two outcomes, never both."""
+    """A unit becomes free at the very moment at which a patient gives up: one of the two happens, never both."""
     world = run(crowd(2, service=[2.0, 1.0], patience=[math.inf, 2.0]), np.zeros(2), 1)
     lives = world.lives[1]
     assert (lives["began"] < math.inf) != bool(lives["reneged"])
@@ -303,7 +303,7 @@ def test_two_pools_against_a_textbook_model() -> None:
 
 @pytest.mark.parametrize("horizon", [math.inf, 7.0])
 def test_two_pools_are_conserved(horizon: float) -> None:
-    """With deaths in both queues, both beds asked for at once, and a horizon: never more than there is, nothing lost."""
+    """Deaths in both queues, both beds asked for at once, a horizon: never more than there is, nothing lost."""
     n = 4000
     patients, arrivals = ward_patients(n), poisson_arrivals(n, 1.8)
     sizes = {"ward": 7, "icu": 2}

@@ -1,4 +1,4 @@
-"""Engine twins: every textbook model gives the same bytes on SimPy and on the batch, compiled and not, in any pieces."""
+"""Engine twins: each textbook model gives the same bytes on SimPy and the batch, compiled and not, in any pieces."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.attributes import BLINATUMOMAB, BURDEN_CLASSES, BURDEN_EDGES, DONORS, RELAPSES, SITES, TP53
+from sim.cohort.attributes import BLINATUMOMAB, BURDEN_CLASSES, BURDEN_EDGES, DONORS, RELAPSES, SITES, TP53
 from sim.patient import attribute_names
 from sim.problems import Problem, did_you_mean, joined
 

@@ -1,7 +1,7 @@
 """What may be said about a cohort: marginals, dependence and practice, one class per part of ``conf/cohort``.
 
-Scalars that a sensitivity analysis would vary are parameter lines; mixtures (`sim.shares`) are tables of shares with
-one source.
+Scalars that a sensitivity analysis would vary are parameter lines; mixtures (`sim.cohort.shares`) are tables of shares
+with one source.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from sim.attributes import (
+from sim.cohort.attributes import (
     BLINATUMOMAB,
     BURDEN_CLASSES,
     BURDEN_EDGES,
@@ -24,8 +24,8 @@ from sim.attributes import (
     SITES,
     TP53,
 )
+from sim.cohort.shares import Flag, Table
 from sim.lines import Frozen, Group, Line, Number, Positive, Probability, Real, Status, Words
-from sim.shares import Flag, Table
 
 #: Patient numbers are 32-bit words of the random generator's counter.
 LARGEST: Final = 2**32

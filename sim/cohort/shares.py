@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
-from sim.attributes import CONDITIONS
+from sim.cohort.attributes import CONDITIONS
 from sim.lines import Frozen, Probability, Status, Words
 from sim.problems import did_you_mean
 

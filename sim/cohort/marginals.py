@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.attributes import CONDITIONS, ORDER
+from sim.cohort.attributes import CONDITIONS, ORDER
 from sim.problems import Problem
 
 #: Codes of attributes by name, one per patient (or per cell of a joint distribution); -1: not known.

@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sim import marginals
-from sim.attributes import AGE_EDGES, BURDEN_CLASSES, ORDER, SITES
-from sim.cohort_settings import Ages, Cohort
-from sim.copula import Copula
+from sim.cohort import marginals
+from sim.cohort.attributes import AGE_EDGES, BURDEN_CLASSES, ORDER, SITES
+from sim.cohort.copula import Copula
+from sim.cohort.settings import Ages, Cohort
+from sim.cohort.shares import Flag, Table
 from sim.problems import Problem, did_you_mean
-from sim.shares import Flag, Table
 
 #: Points per age band at which the joint distribution of age band and burden class is integrated.
 QUADRATURE: Final = 64

@@ -1,7 +1,7 @@
 """The cohort: patients as correlated attributes, each a pure function of seed and patient number.
 
 Order of drawing: the continuous attributes (age, burden, dose, fludarabine exposure, time from HCT to relapse) by a
-Gaussian copula; then the tables of `sim.attributes.ORDER`, each given those before it; weight given age and sex.
+Gaussian copula; then the tables of `sim.cohort.attributes.ORDER`, each given those before it; weight given age and sex.
 What a patient table gives is kept; the rest is drawn given it: continuous attributes given continuous ones (and the
 burden class), tables given what comes before them and the given values of their direct children. Continuous
 attributes are not inferred from tables, except that an isolated CNS relapse has less than 5 % marrow blasts.
@@ -15,15 +15,16 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sim import decisions, marginals
-from sim.attributes import AGE_EDGES, CONTINUOUS, ORDER, SITES
-from sim.cohort_settings import Cohort
+from sim import decisions
+from sim.cohort import marginals
+from sim.cohort.attributes import AGE_EDGES, CONTINUOUS, ORDER, SITES
+from sim.cohort.recipe import Recipe, prepare
+from sim.cohort.settings import Cohort
+from sim.cohort.table import GIVEN, read_patients
 from sim.draws import uniforms
 from sim.kernel import record_dtype
 from sim.patient import Attributes
-from sim.patient_table import GIVEN, read_patients
 from sim.problems import Problem
-from sim.recipe import Recipe, prepare
 
 __all__ = ["BLOCK", "GIVEN", "Recipe", "draw", "patient_count", "prepare", "read_patients"]
 
