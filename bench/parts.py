@@ -10,7 +10,7 @@ import numpy as np
 from sim.compose import settings_from
 from sim.experiments.inputs import as_record
 from sim.experiments.run import PATHWAY, Simulation
-from sim.experiments.tally import Tally
+from sim.tally.counts import Tally
 
 
 def _simulation(*overrides: str, journal: bool) -> Simulation:

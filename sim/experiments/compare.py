@@ -19,9 +19,9 @@ from sim.evidence import evidence_hash
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.run import Block, Simulation
-from sim.experiments.tally import Tally
 from sim.kernel import kernel_hash
 from sim.patient import published_names
+from sim.tally.counts import Tally
 
 #: Up to this many lives the journal and the patient table are written by default.
 JOURNAL_LIVES = 200_000

@@ -148,7 +148,7 @@ def _difference(
     places: Sequence[Path], number: int, policy: str, reference: str, origin: str, years: float | None
 ) -> pd.DataFrame:
     from sim.cohort import BLOCK
-    from sim.experiments.tally import Tally
+    from sim.tally.counts import Tally
     from sim.units import DAYS_PER_YEAR
 
     ours, theirs = _lives(places[number], policy), _lives(places[0], reference)

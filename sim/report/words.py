@@ -117,7 +117,7 @@ MEASURES: Final[dict[str, tuple[str, int]]] = {
     "lost_waiting": ("lost while waiting", -1),
     "not_referred": ("never reached a centre", -1),
     "wait_days": ("wait from referral to infusion, mean", -1),
-    "wait_days_median": ("wait from referral to infusion, median", 0),
+    "wait_days_median": ("wait from referral to infusion, median", -1),
     "cr": ("complete remission", 1),
     "hct": ("transplanted in remission", 0),
     "hct_first": ("transplanted in remission, first transplant", 0),

@@ -6,7 +6,7 @@ from sim import journal
 from sim.clinic import salvage, vocabulary
 from sim.clinic.events import POOLS
 from sim.clinic.policy import ACTIONS
-from sim.experiments.measures import MEASURES
+from sim.tally.measures import MEASURES
 from sim.patient import CAUSE_NAMES, attribute_names
 from sim.report import style, words
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.experiments.tally import BLOCK, Tally
 from sim.kernel import INF, record_dtype, template
 from sim.patient import Patient
+from sim.tally.counts import BLOCK, Tally
 from sim.units import DAYS_PER_MONTH
 
 LIVES = record_dtype(Patient)

@@ -5,7 +5,8 @@ import pytest
 from statsmodels.duration.api import SurvfuncRight
 from statsmodels.duration.survfunc import CumIncidenceRight
 
-from sim.experiments.curves import (
+from sim.kernel import INF
+from sim.tally.curves import (
     FINE,
     GRID,
     MONTH_OF_FINE,
@@ -19,7 +20,6 @@ from sim.experiments.curves import (
     quantile,
     wilson_limits,
 )
-from sim.kernel import INF
 from sim.units import DAYS_PER_MONTH
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.experiments.exact import ONE, exact, mean_of, share_of, variance_of
+from sim.tally.exact import ONE, exact, mean_of, share_of, variance_of
 
 floats = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e200, max_value=1e200)
 

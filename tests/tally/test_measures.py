@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.experiments.measure_page import page
-from sim.experiments.measures import MEASURES, SURVIVAL, curves_at, measures_at
-from sim.experiments.outcomes import ORIGINS, POPULATIONS
+from sim.tally.measure_page import page
+from sim.tally.measures import MEASURES, SURVIVAL, curves_at, measures_at
+from sim.tally.outcomes import ORIGINS, POPULATIONS
 
 from .made_up import tallied
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from statsmodels.duration.api import SurvfuncRight
 
-from sim.experiments.measures import MEASURES, MONTHS
-from sim.experiments.outcomes import ORIGINS, states_at
-from sim.experiments.tally import BLOCK, Tally
 from sim.kernel import INF
+from sim.tally.counts import BLOCK, Tally
+from sim.tally.measures import MEASURES, MONTHS
+from sim.tally.outcomes import ORIGINS, states_at
 from sim.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 from .made_up import (

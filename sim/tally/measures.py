@@ -1,6 +1,6 @@
 """Every measure of ``summary.csv``, ``paired.csv`` and ``curves.csv``: name, unit, meaning, and how it is computed.
 
-One table, `MEASURES`, is the definition, the documentation (`sim.experiments.measure_page`) and the code that counts.
+One table, `MEASURES`, is the definition, the documentation (`sim.tally.measure_page`) and the code that counts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from sim.experiments.outcomes import ORIGINS, Outcomes
 from sim.patient import CAUSE_NAMES
+from sim.tally.outcomes import ORIGINS, Outcomes
 from sim.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 #: Months at which time-to-event outcomes are reported.

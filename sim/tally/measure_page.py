@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sim.experiments.curves import GRID
-from sim.experiments.measures import APLASIA, MEASURES, Measure
-from sim.experiments.outcomes import ORIGINS, POPULATIONS, STATES
+from sim.tally.curves import GRID
+from sim.tally.measures import APLASIA, MEASURES, Measure
+from sim.tally.outcomes import ORIGINS, POPULATIONS, STATES
 
 _HEAD: Final = f"""# Measures
 
-Written by `sim.experiments.measure_page.page`; a test keeps this page and the code together.
+Written by `sim.tally.measure_page.page`; a test keeps this page and the code together.
 
 `summary.csv` (policy, stratum, measure, months, value, mc_se, unit) gives each measure for all patients counted and by
 stratum of prior HCT (`all`, `no_prior_hct`, `prior_hct`). `months` is empty where none applies. `mc_se` is the

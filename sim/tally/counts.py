@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.cohort import BLOCK
-from sim.experiments.curves import GRID, NEVER, STRATA, count
-from sim.experiments.exact import exact
-from sim.experiments.layout import Layout, Prepared, layout_at, ones, pack, sums_and_squares
-from sim.experiments.outcomes import ORIGINS, POPULATIONS, Outcomes, room_for
 from sim.kernel import INF
+from sim.tally.curves import GRID, NEVER, STRATA, count
+from sim.tally.exact import exact
+from sim.tally.layout import Layout, Prepared, layout_at, ones, pack, sums_and_squares
+from sim.tally.outcomes import ORIGINS, POPULATIONS, Outcomes, room_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,7 @@ class Tally:
         ValueError
             When nothing was counted, or a block that is not the last is short.
         """
-        from sim.experiments.estimates import curves, paired, summary
+        from sim.tally.estimates import curves, paired, summary
 
         if not self._blocks:
             raise ValueError("no patients were counted")

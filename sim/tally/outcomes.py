@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from sim.experiments.curves import MONTH_OF_FINE, NEVER, fine_codes
 from sim.kernel import INF
+from sim.tally.curves import MONTH_OF_FINE, NEVER, fine_codes
 from sim.units import DAYS_PER_YEAR
 
 ORIGINS: Final = ("referral", "infusion", "remission")

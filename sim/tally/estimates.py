@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from sim.experiments.curves import (
+from sim.tally.curves import (
     FINE,
     GRID,
     fine_code_of_month,
@@ -18,13 +18,13 @@ from sim.experiments.curves import (
     product_limit,
     wilson_limits,
 )
-from sim.experiments.exact import ONE, error_of, mean_of, share_of, variance_of
-from sim.experiments.layout import POPULATION, Layout
-from sim.experiments.measures import INCIDENCE, MEDIAN, PRODUCT_LIMIT, Measure, curves_at
+from sim.tally.exact import ONE, error_of, mean_of, share_of, variance_of
+from sim.tally.layout import POPULATION, Layout
+from sim.tally.measures import INCIDENCE, MEDIAN, PRODUCT_LIMIT, Measure, curves_at
 from sim.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
-    from sim.experiments.tally import Counts, Pairs
+    from sim.tally.counts import Counts, Pairs
 
 SUMMARY_COLUMNS: Final = ["policy", "stratum", "measure", "months", "value", "mc_se", "unit"]
 CURVE_COLUMNS: Final = ["policy", "stratum", "curve", "months", "estimate", "low", "high", "at_risk"]

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from sim.experiments.curves import STRATA, month_code
-from sim.experiments.measures import (
+from sim.tally.curves import STRATA, month_code
+from sim.tally.measures import (
     INCIDENCE,
     MEAN,
     MEDIAN,
@@ -19,7 +19,7 @@ from sim.experiments.measures import (
     curves_at,
     measures_at,
 )
-from sim.experiments.outcomes import CODES, POPULATIONS, Outcomes, states_at
+from sim.tally.outcomes import CODES, POPULATIONS, Outcomes, states_at
 
 #: Index of each population.
 POPULATION: Final = {name: i for i, name in enumerate(POPULATIONS)}
