@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import heapq
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from models import queue, wards
 from models.catalogue import customers, draw, ward_patients
 from models.running import World, assert_same, crowd, on_batch, on_simpy
 
+from sim.clock import GRANT
+from sim.engine.pathway import Pathway
 from theory.statistics import Z
 
 N = 40_000
@@ -257,6 +260,44 @@ def test_nobody_is_served_after_the_end() -> None:
     lives = world.lives[1]
     assert (lives["began"] < math.inf) != bool(lives["reneged"])
     assert world.lives["holds"].sum() == 0
+
+
+# --- both pools asked for, and life ends at the first grant
+
+
+def ask_for_both(p: Any, q: Any, j: Any) -> None:
+    p.wants = 3
+
+
+def end_at_the_first(p: Any, q: Any, j: Any, event: int) -> None:
+    """Who has service to be done keeps both units for it; the others end as soon as they get the first."""
+    if event == queue.END:
+        p.holds = 0
+        p.left = p.t
+        p.done = 1
+    elif p.service > 0.0:
+        p.began = p.t
+        p.next[queue.END] = p.t + p.service
+    elif event == GRANT:
+        p.left = p.t
+        p.done = 1
+    else:
+        p.reneged = 1  # a grant to the dead
+
+
+HASTY = Pathway("hasty", queue.Customer, ask_for_both, end_at_the_first, queue.finish, ("one", "other"))
+
+
+def test_nothing_is_granted_after_the_end() -> None:
+    """Neither at once nor out of the queue; and what the dead held or waited for goes to the next in line."""
+    patients = crowd(4, service=[2.0, 0.0, 0.0, 1.0])
+    free = on_batch(HASTY, patients, queue.Nothing())
+    assert free.lives["reneged"].sum() == 0
+    for size in (None, 4):
+        assert_same(on_simpy(HASTY, patients, queue.Nothing(), capacities={"one": size, "other": size}), free)
+    tight = on_simpy(HASTY, patients, queue.Nothing(), capacities={"one": 1, "other": 1})
+    assert tight.lives["reneged"].sum() == 0
+    assert tight.lives["left"].tolist() == [2.0, 2.0, 2.0, 3.0]
 
 
 # --- two pools at once, against a model written the usual SimPy way
