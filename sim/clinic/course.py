@@ -227,20 +227,22 @@ def die(p: Any, j: Any, cause: int) -> None:
     """End the life: close every sojourn, free every capacity, and record the cause."""
     p.t_death = p.t
     p.cause = cause
+    close_books(p, j)
+    note(p, j, _DEATH, p.t, p.t, cause)
+
+
+def reach_horizon(p: Any, j: Any) -> None:
+    """Close the books of a patient who is alive at the horizon."""
+    close_books(p, j)
+
+
+def close_books(p: Any, j: Any) -> None:
+    """Write what is still open and free what is held: at death, or at the horizon."""
     end_crs(p, j)
     end_icans(p, j)
     end_hs(p, j)
     end_icu_stay(p, j)
     end_ward_stay(p, j)
-    close_records(p, j)
-    note(p, j, _DEATH, p.t, p.t, cause)
-    p.wants = 0
-    p.holds = 0
-    p.done = 1
-
-
-def close_records(p: Any, j: Any) -> None:
-    """Write what is still open: at death, or at the horizon."""
     end_neutropenia(p, j)
     end_aplasia_record(p, j)
     end_maintenance(p, j)
@@ -252,6 +254,9 @@ def close_records(p: Any, j: Any) -> None:
     if p.t > p.phase_since:
         note(p, j, p.phase, p.phase_since, p.t, 0)
     forget_what_never_came(p)
+    p.wants = 0
+    p.holds = 0
+    p.done = 1
 
 
 def forget_what_never_came(p: Any) -> None:
@@ -260,16 +265,3 @@ def forget_what_never_came(p: Any) -> None:
         p.crs_grade = 0
     if p.next[ICANS_ONSET] < INF:
         p.icans_grade = 0
-
-
-def reach_horizon(p: Any, j: Any) -> None:
-    """Close the books of a patient who is alive at the horizon."""
-    end_crs(p, j)
-    end_icans(p, j)
-    end_hs(p, j)
-    end_icu_stay(p, j)
-    end_ward_stay(p, j)
-    close_records(p, j)
-    p.wants = 0
-    p.holds = 0
-    p.done = 1
