@@ -63,18 +63,22 @@ def seed_positive_clone(p: Any, q: Any) -> None:
     p.pos_slope = (level - p.burden_now) / q.response_day
 
 
+def level_now(p: Any, q: Any, level: float, slope: float) -> float:
+    """Level of a clone by the patient's clock; a falling clone below one cell is extinct (-inf).
+
+    Looking at a clone leaves it alone: one more visit changes nobody's course, not even in the last digit.
+    """
+    if level == -INF:
+        return -INF
+    now = level + slope * (p.t - p.clone_time)
+    return -INF if slope < 0.0 and now < q.extinction else now
+
+
 def advance_clones(p: Any, q: Any) -> None:
-    """Bring both clones up to the patient's clock; a falling clone below one cell is extinct for good."""
-    elapsed = p.t - p.clone_time
+    """Bring both clones up to the patient's clock, before their slopes change."""
+    p.pos_level = level_now(p, q, p.pos_level, p.pos_slope)
+    p.neg_level = level_now(p, q, p.neg_level, p.neg_slope)
     p.clone_time = p.t
-    if p.pos_level > -INF:
-        p.pos_level += p.pos_slope * elapsed
-        if p.pos_slope < 0.0 and p.pos_level < q.extinction:
-            p.pos_level = -INF
-    if p.neg_level > -INF:
-        p.neg_level += p.neg_slope * elapsed
-        if p.neg_slope < 0.0 and p.neg_level < q.extinction:
-            p.neg_level = -INF
 
 
 def steer_clones(p: Any, q: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sim import journal as _j
-from sim.biology.leukaemia import advance_clones
 from sim.clinic import events
 from sim.clinic.course import (
     in_remission,
@@ -60,7 +59,6 @@ def on_visit(p: Any, q: Any, j: Any) -> None:
     plan_visit(p, q)
     if p.leukaemia == 1 or not in_remission(p) or missed(p, q):
         return
-    advance_clones(p, q)
     p.mrd_seen = record_visit(p, q, j)
     if p.month3_taken == 0 and q.month3_from <= p.t - p.t_infusion < q.month3_until:
         p.month3_taken = 1
@@ -146,7 +144,6 @@ def on_confirmation(p: Any, q: Any, j: Any) -> None:
     p.confirming_rule = -1
     if p.leukaemia == 1 or p.phase != _PHASE_REMISSION:
         return
-    advance_clones(p, q)
     seen = record_visit(p, q, j)
     if point == BCA_LOST or point == HEMATOGONES_POINT:
         if b_cells_back(p, q) != 0 and not begin_action(p, q, j, rule, q.rule_action[rule]):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sim import decisions as _d
 from sim import journal as _j
+from sim.biology.leukaemia import level_now
 from sim.clinic.events import VISIT
 from sim.draws import normal, uniform
 from sim.journal import note
@@ -45,18 +46,23 @@ def plan_visit(p: Any, q: Any) -> None:
     p.next[VISIT] = p.t_infusion + q.visit_days[p.visit] if p.visit < q.visits else INF
 
 
+def largest_clone(p: Any, q: Any) -> float:
+    """Level of the larger clone now (log10 fraction of marrow cells)."""
+    return max(level_now(p, q, p.pos_level, p.pos_slope), level_now(p, q, p.neg_level, p.neg_slope))
+
+
 def marrow_sample(p: Any, q: Any) -> float:
     """Take a marrow sample: the larger clone with lognormal sampling error, perhaps diluted with blood (log10)."""
     day = day_of(p)
-    level = max(p.pos_level, p.neg_level) + q.sampling_error * normal(p.seed, p.number, _MARROW_SAMPLE, day)
+    level = largest_clone(p, q) + q.sampling_error * normal(p.seed, p.number, _MARROW_SAMPLE, day)
     if uniform(p.seed, p.number, _HAEMODILUTION, day) < q.haemodilution:
         level -= q.haemodilution_loss
     return level
 
 
 def positive_assays(p: Any, q: Any) -> int:
-    """Give the MRD assays (bits) that are positive today, among those the policy uses; clones must be up to date."""
-    if p.pos_level == -INF and p.neg_level == -INF:
+    """Give the MRD assays (bits) that are positive today, among those the policy uses."""
+    if largest_clone(p, q) == -INF:
         return 0
     sample = marrow_sample(p, q)
     seen = 0
