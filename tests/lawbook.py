@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def _phases(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str
     if phases[0][1] != 0.0 or phases[-1][2] != end or phases[0][0] not in FIRST_PHASES:
         yield f"phases do not span the life: {phases[0]}, {phases[-1]}, end {end}"
     follows = NEXT_PHASES if values["explicit"] == 1 else NEXT_PHASES_IMPLICIT
-    for before, after in zip(phases, phases[1:], strict=False):
+    for before, after in pairwise(phases):
         if before[2] != after[1]:
             yield f"phases leave a gap or overlap: {before}, {after}"
         if after[0] not in follows[before[0]]:
@@ -144,7 +145,7 @@ def _phases(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str
 def _sojourns(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str]:
     for kind in SOJOURNS:
         stays = [row for row in chart.of(kind) if not (kind == j.LATE_EFFECT and row[3] == 2)]
-        if any(before[2] > after[1] for before, after in zip(stays, stays[1:], strict=False)):
+        if any(before[2] > after[1] for before, after in pairwise(stays)):
             yield f"sojourns of kind {kind} overlap"
     if any(row[1] != row[2] for row in chart.rows if row[0] >= j.REFERRAL):
         yield "a point event has a duration"
@@ -336,9 +337,9 @@ class Watch:
         if event == e.RELAPSE_NEGATIVE and p.neg_level == -INF:
             self._complain(p, event, "an extinct CD19-negative clone relapses")
         handle(p, q, chart, event)
-        if event not in (e.INFUSION, e.REFERRAL, e.SALVAGE_RESPONSE):
-            if (before[0] == -INF) > (p.pos_level == -INF) or (before[1] == -INF) > (p.neg_level == -INF):
-                self._complain(p, event, "an extinct clone came back")
+        back = (before[0] == -INF) > (p.pos_level == -INF) or (before[1] == -INF) > (p.neg_level == -INF)
+        if back and event not in (e.INFUSION, e.REFERRAL, e.SALVAGE_RESPONSE):
+            self._complain(p, event, "an extinct clone came back")
         for field, kinds in OPEN.items():
             closed = any(row[0] in kinds and row[1] == started[field] for row in chart[written:])
             if started[field] < min(INF, p.t) and getattr(p, field) != started[field] and not closed:

@@ -14,6 +14,7 @@ from sim.engine.batch import run_batch
 from sim.engine.simpy_driver import run_simpy
 from sim.experiments.inputs import as_object, as_record, kernel_values
 from sim.experiments.run import PATHWAY
+from sim.policies import Policy
 from sim.settings import Settings
 
 COHORTS = ("real_world_us", "eliana", "multicentre", "germany", "chop", "first_relapse", "cd28")
@@ -66,6 +67,13 @@ def settings_of(*overrides: str) -> Settings:
     own = [] if "policy" in words else [f"policy=[{','.join(POLICIES)}]"]
     own += [] if "origin" in words else ["origin=referral"]
     return settings_from([*own, *overrides])
+
+
+def with_policy(settings: Settings, name: str, **changes: Any) -> Settings:
+    """Copy settings with fields of one policy changed."""
+    old = settings.policy[name]
+    policy = Policy.model_validate(old.model_dump() | changes)
+    return settings.model_copy(update={"policy": {**settings.policy, name: policy}})
 
 
 def attributes_of(settings: Settings, first: int, count: int) -> np.ndarray:

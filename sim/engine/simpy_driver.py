@@ -245,7 +245,7 @@ def collect_lives(pathway: Pathway, patients: list[Any]) -> np.ndarray:
     names = [field.name for field in fields(pathway.record)]
     dtype = record_dtype(pathway.record)
     lives = np.zeros(len(patients), dtype=dtype)
-    for name in names:
+    for name in names if patients else []:
         lives[name] = [getattr(p, name) for p in patients]
     return lives
 

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 import pytest
-from support import attributes_of, live, settings_of
+from support import attributes_of, live, settings_of, with_policy
 
 from sim.experiments.inputs import kernel_values
 from sim.lines import Count, Line, Positive, Probability, Switch
@@ -16,7 +16,18 @@ PATIENTS = 4096
 BASE = settings_of()
 LINES = dict(BASE.lines())
 #: Policies tried in turn; between them they use every part of the pathway.
-TRIED = ("watch", "hct_for_all", "hybrid", "trial_practice", "maintenance", "no_car", "consolidate")
+TRIED = (
+    "watch",
+    "hct_for_all",
+    "hybrid",
+    "trial_practice",
+    "maintenance",
+    "no_car",
+    "consolidate",
+    "by_pct1",
+    "by_abs10",
+    "by_abs50",
+)
 
 #: Key (or its beginning) -> what has to be switched for the line to matter.
 GATES: dict[str, dict[str, float]] = {
@@ -35,8 +46,16 @@ GATES: dict[str, dict[str, float]] = {
     "clinic.supportive.early_tocilizumab_": {"clinic.supportive.early_tocilizumab": 1},
     "clinic.toxicity.levetiracetam_ratio": {"clinic.supportive.levetiracetam": 1},
     "clinic.transplant.donor_search": {"clinic.supportive.upfront_search": 0},
+    "biology.escape.negative_ceiling": {  # else nobody comes near it
+        "biology.escape.negative_share": -11.0,
+        "biology.escape.negative_nonresponse": 8.0,
+        "biology.escape.negative_spread": 1.8,
+    },
     "clinic.reinfusion.lymphodepletion_odds": {"clinic.supportive.reinfusion_lymphodepletion": 1},
 }
+
+#: Lines that matter for one product only.
+PRODUCTS = {"biology.persistence.short_aplasia_expansion": "brexu_cel"}
 
 #: Lines that move nothing, and why.
 EXCEPTIONS: dict[str, str] = {}
@@ -64,20 +83,22 @@ def other_values(line: Line) -> list[float]:
 def world(product: str | None, gates: tuple[tuple[str, float], ...]) -> tuple[Settings, Any]:
     base = BASE.with_values(dict(gates))
     base = base.model_copy(update={"product": base.product.model_copy(update={"forced": product})})
-    return with_consolidation(base), attributes_of(base, 0, PATIENTS)
+    return with_more_policies(base), attributes_of(base, 0, PATIENTS)
 
 
-def with_consolidation(base: Settings) -> Settings:
-    """Add a policy for what no shipped one does: a sequential CD22 CAR, and repeated reinfusions."""
-    watch = base.policy["watch"]
+def with_more_policies(base: Settings) -> Settings:
+    """Add policies for what no shipped one does: a sequential CD22 CAR, repeated reinfusions, other B-cell thresholds."""
     rules = [
         {"at": "remission", "when": {"donor": "none"}, "then": "cd22_car"},
         {"at": "bca_lost", "then": "reinfuse", "retry": 2},
         {"at": "mrd_positive", "then": "reinfuse"},
         {"at": "mixed_chimerism", "then": "reinfuse"},
     ]
-    policy = type(watch).model_validate(watch.model_dump() | {"rules": rules})
-    return base.model_copy(update={"policy": {**base.policy, "consolidate": policy}})
+    watch = base.policy["watch"]
+    more = {"consolidate": with_policy(base, "watch", rules=rules).policy["watch"]}
+    for threshold in ("pct1", "abs10", "abs50"):
+        more[f"by_{threshold}"] = watch.model_copy(update={"bca_threshold": threshold})
+    return base.model_copy(update={"policy": {**base.policy, **more}})
 
 
 @functools.cache
@@ -88,7 +109,7 @@ def usual(policy: str, product: str | None, gates: tuple[tuple[str, float], ...]
 
 def moves(key: str) -> bool:
     """Tell whether another value of the line changes any life or journal."""
-    product = key.split(".")[2] if key.startswith("product.") else None
+    product = key.split(".")[2] if key.startswith("product.") else PRODUCTS.get(key)
     gates = tuple(gate(key).items())
     base, attributes = world(product, gates)
     for value in other_values(LINES[key]):
@@ -112,5 +133,5 @@ def test_every_parameter_moves_some_life(group):
 
 
 def test_gates_and_exceptions_name_lines():
-    for start in [*GATES, *EXCEPTIONS]:
+    for start in [*GATES, *PRODUCTS, *EXCEPTIONS]:
         assert any(key.startswith(start) for key in LINES), start

@@ -6,9 +6,9 @@ from sim import journal
 from sim.clinic import salvage, vocabulary
 from sim.clinic.events import POOLS
 from sim.clinic.policy import ACTIONS
-from sim.tally.measures import MEASURES
 from sim.patient import CAUSE_NAMES, attribute_names
 from sim.report import style, words
+from sim.tally.measures import MEASURES
 
 
 def test_every_event_of_the_journal_has_a_word() -> None:

@@ -13,6 +13,7 @@ import pytest
 from lawbook import Watch
 from support import COHORTS, POLICIES, World, attributes_of, live, settings_of
 
+from sim.clinic.events import POOLS
 from sim.cohort import BLOCK
 from sim.experiments.run import Simulation
 
@@ -77,7 +78,10 @@ def test_any_piece_of_the_cohort_is_the_same(policy):
 def test_pieces_join_at_block_borders():
     settings = settings_of()
     whole = live(settings, "selective", BLOCK + 50)
-    assert live(settings, "selective", 100, first=BLOCK - 50).bytes() == whole.select(range(BLOCK - 50, BLOCK + 50)).bytes()
+    assert (
+        live(settings, "selective", 100, first=BLOCK - 50).bytes()
+        == whole.select(range(BLOCK - 50, BLOCK + 50)).bytes()
+    )
 
 
 def blocks(*overrides: str) -> dict[str, World]:
@@ -85,7 +89,9 @@ def blocks(*overrides: str) -> dict[str, World]:
     settings = settings_of(*overrides)
     parts = list(Simulation(settings, journal=True).blocks())
     assert [part.first for part in parts] == list(range(0, settings.cohort.n, BLOCK))
-    return {name: joined([World(p.lives[name], p.rows[name], p.first_row[name]) for p in parts]) for name in settings.policy}
+    return {
+        name: joined([World(p.lives[name], p.rows[name], p.first_row[name]) for p in parts]) for name in settings.policy
+    }
 
 
 def joined(worlds: list[World]) -> World:
@@ -118,7 +124,7 @@ def test_one_patient_replayed_is_that_patient():
 
 
 def test_a_hospital_with_room_for_everybody_is_unlimited():
-    places = {name: 10**6 for name in ("apheresis", "manufacturing", "ward", "icu", "hct")}
+    places = dict.fromkeys(POOLS, 10**6)
     settings = settings_of("cohort=eliana")
     for policy in ("hct_for_all", "hybrid"):
         roomy = live(settings, policy, 200, engine="simpy", capacities=places)

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-from support import NEVER, POLICIES, World, attributes_of, changed, live, settings_of
+from support import NEVER, POLICIES, World, attributes_of, changed, live, settings_of, with_policy
 
 from sim import journal as j
+from sim.clinic.events import VISIT
 from sim.experiments.run import Simulation
-from sim.policies import Policy
-from sim.settings import Settings
 
 PATIENTS = 1500
-
-
-def with_policy(settings: Settings, name: str, **changes: Any) -> Settings:
-    """Copy settings with a policy changed."""
-    old = settings.policy[name]
-    policy = Policy.model_validate(old.model_dump() | changes)
-    return settings.model_copy(update={"policy": {**settings.policy, name: policy}})
 
 
 def has(world: World, *events: int) -> np.ndarray:
@@ -57,14 +48,18 @@ def test_a_rule_that_never_matches_changes_nothing(name):
     points = ("remission", "mrd_positive", "bca_lost", "hematogones", "relapse", "visit", "mixed_chimerism")
     rules = [*({"at": point, **never} for point in points), *settings.policy[name].model_dump()["rules"]]
     other = with_policy(settings, name, rules=rules)
-    assert live(settings, name, PATIENTS).bytes() == live(other, name, PATIENTS).bytes()
+    one, two = live(settings, name, PATIENTS), live(other, name, PATIENTS)
+    for field in ("pending_rule", "confirming_rule"):  # the number of a rule among the others
+        one.lives[field] = two.lives[field] = -1
+    assert one.bytes() == two.bytes()
 
 
 def test_another_visit_only_adds_what_it_sees():
     settings = settings_of()
     months = settings.policy["watch"].visits_months
     other = with_policy(settings, "watch", visits_months=tuple(sorted([*months, 7.5])))
-    one, two = live(settings, "watch", PATIENTS), live(other, "watch", PATIENTS)
+    one, two = live(settings, "watch", 8 * PATIENTS), live(other, "watch", 8 * PATIENTS)
+    one.lives["next"][:, VISIT] = two.lives["next"][:, VISIT] = NEVER
     seen = {"visit", "t_mrd", "mrd_seen", "t_aplasia_lost_seen", "aplasia_lost_seen", "loss_open"}
     for field in one.lives.dtype.names:
         if field not in seen:
@@ -78,7 +73,7 @@ def test_another_visit_only_adds_what_it_sees():
         more += added.any()
         kept = [rows[rows["event"] != j.APLASIA_LOSS_SEEN] for rows in (before, after[~added])]
         assert kept[0].tobytes() == kept[1].tobytes()
-    assert more > 0.3 * PATIENTS
+    assert more > 2 * PATIENTS
 
 
 def test_another_visit_changes_only_those_for_whom_it_decides():
@@ -115,13 +110,17 @@ def transplanted(one: World, two: World) -> np.ndarray:
     return (one.lives["hcts"] > 0) | (two.lives["hcts"] > 0)
 
 
+def ever_transplanted(one: World, two: World) -> np.ndarray:
+    return transplanted(one, two) | (one.lives["prior_hct"] == 1)
+
+
 def salvaged(one: World, two: World) -> np.ndarray:
     return has(one, j.SALVAGE)
 
 
 def at_risk(one: World, two: World) -> np.ndarray:
     lives = one.lives
-    early = lives["crs_start"] - lives["t_infusion"] <= 1.0
+    early = lives["crs_start"] <= lives["t_infusion"] + 1.0
     high = 10.0 ** lives["burden_now"] > 0.25
     return (lives["crs_start"] < NEVER) & (early | high | (lives["comorbidity"] == 1))
 
@@ -188,7 +187,12 @@ DIFFERENCES: list[tuple[str, float, str, Concerned]] = [
     ("clinic.monitoring.ngs_limit", -5.0, "selective", responded),
     ("clinic.reinfusion.maintenance_kill", 0.1, "maintenance", maintained),
     ("clinic.reinfusion.reinfusion_aplasia", 3.0, "reinfusion", reinfused),
-    ("clinic.late.late_effect_hct", 0.5, "hct_for_all", lambda one, two: transplanted(one, two) | (one.lives["prior_hct"] == 1)),
+    (
+        "clinic.late.late_effect_hct",
+        0.5,
+        "hct_for_all",
+        lambda one, two: transplanted(one, two) | (one.lives["prior_hct"] == 1),
+    ),
     ("biology.escape.lineage_switch", 0.9, "watch", attribute("kmt2ar", 1)),
     ("biology.escape.cns_relapse", 0.9, "watch", attribute("site", 1)),
     ("biology.escape.isolated_cns_relapse", 0.9, "watch", attribute("site", 3)),
