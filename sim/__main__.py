@@ -10,7 +10,7 @@ from sim.problems import Problem
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; 0: done, 2: an input cannot be used (one message on stderr)."""
+    """Run the program; 0: done, 2: an input cannot be used, 130: interrupted (one message on stderr)."""
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -18,6 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"cartwin: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("cartwin: interrupted; nothing was left half-written", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # whoever read our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -20,6 +20,17 @@ BLINATUMOMAB: Final = ("naive", "responder", "nonresponder")
 SITES: Final = ("marrow", "cns", "extramedullary", "isolated_cns", "testis")
 DONORS: Final = ("none", "sibling", "unrelated", "haploidentical")
 
+#: Names of the categories of a table, in code order.
+NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "burden_class": BURDEN_CLASSES,
+    "cytogenetics": CYTOGENETICS,
+    "tp53": TP53,
+    "relapses": RELAPSES,
+    "blinatumomab": BLINATUMOMAB,
+    "site": SITES,
+    "donor": DONORS,
+}
+
 #: Attributes whose tables may depend on others, in the order in which they are drawn.
 ORDER: Final = (
     "age_band",

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.cohort.attributes import CONDITIONS, ORDER
+from sim.cohort.attributes import CONDITIONS, NAMES, ORDER
 from sim.problems import Problem
 
 #: Codes of attributes by name, one per patient (or per cell of a joint distribution); -1: not known.
@@ -146,11 +146,12 @@ def _weights(table: Table, odds: np.ndarray, mass: np.ndarray) -> np.ndarray:
             return weights
         weights = weights * np.divide(table.shares, reached, out=np.zeros_like(weights), where=reached > 0.0)
         weights = weights / weights.sum()
-    worst = int(np.abs(reached - table.shares).argmax())
+    names = NAMES.get(table.name, tuple(map(str, range(len(reached)))))
+    short = int((table.shares - reached).argmax())
     raise Problem(
-        f"cohort.{table.name}: a share of {table.shares[worst]:g} (code {worst}) cannot be met, "
-        f"{reached[worst]:.3g} is the nearest possible: change the share, cohort.{table.name}.odds, or the shares of "
-        f"{', '.join(sorted(table.parents()))}"
+        f"cohort.{table.name}: a share of {table.shares[short]:g} for {names[short]} cannot be met, "
+        f"{reached[short]:.3g} is the most that can have it: lower that share, or change cohort.{table.name}.odds or "
+        f"the shares of {', '.join(sorted(table.parents()))} on which it depends"
     )
 
 

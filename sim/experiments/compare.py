@@ -43,7 +43,7 @@ def run(settings: Any) -> Path:
         ``journal.parquet``, ``figures/``, ``report.html``, ``config.yaml`` and ``manifest.json``.
     """
     folder = run_folder(settings)
-    with written_whole(folder) as scratch:
+    with written_whole(folder, settings) as scratch:
         simulate_into(settings, scratch)
         illustrate(scratch)
     if settings.out is None:

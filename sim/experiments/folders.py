@@ -16,7 +16,7 @@ from sim.kernel import kernel_hash
 from sim.problems import Problem
 
 #: Settings that do not change what any one patient lives through.
-INDIFFERENT = ("out", "run", "quiet", "threads", "patient", "engine", "journal")
+INDIFFERENT = ("out", "run", "quiet", "threads", "engine", "journal")
 
 
 def settings_hash(settings: Any) -> str:
@@ -38,14 +38,30 @@ def settings_hash(settings: Any) -> str:
 
 
 def run_folder(settings: Any) -> Path:
-    """Choose the folder of a run: ``out``, or ``outputs/<experiment>/<hash>``."""
+    """Choose the folder of a run: ``out``, or ``outputs/<experiment>/<hash>``.
+
+    A smaller run of what a folder holds already gets a folder of its own, ``<hash>-n<patients>``.
+    """
     if settings.out:
         return Path(settings.out)
-    return Path("outputs") / settings.experiment / settings_hash(settings)
+    folder = Path("outputs") / settings.experiment / settings_hash(settings)
+    held = _manifest(folder)
+    if held is not None and held.get("n", 0) > settings.cohort.n:
+        return folder.with_name(f"{folder.name}-n{settings.cohort.n}")
+    return folder
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """Read the run record of a folder; None where there is none."""
+    try:
+        record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 @contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
+def written_whole(folder: Path, settings: Any) -> Iterator[Path]:
     """Write into a folder beside `folder` and put it in place at the end: nothing is left half-written.
 
     Yields
@@ -56,9 +72,10 @@ def written_whole(folder: Path) -> Iterator[Path]:
     Raises
     ------
     Problem
-        When `folder` exists and holds something that is not a run of this program, or cannot be written.
+        When `folder` holds something else than a run with these settings, or a larger one, or cannot be written.
     """
     _refuse_foreign(folder)
+    _refuse_other_run(folder, settings)
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         scratch.mkdir(parents=True)
@@ -80,6 +97,21 @@ def _refuse_foreign(folder: Path) -> None:
         raise Problem(f"out={folder}: is a file; choose a folder with out=DIR")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
         raise Problem(f"out={folder}: holds other files; choose an empty or new folder with out=DIR")
+
+
+def _refuse_other_run(folder: Path, settings: Any) -> None:
+    held = _manifest(folder)
+    if held is None:
+        return
+    if held.get("settings_hash") != settings_hash(settings):
+        raise Problem(
+            f"out={folder}: holds a run with other settings (or other code); choose a new folder with out=DIR"
+        )
+    if held.get("n", 0) > settings.cohort.n and settings.cohort.patients is None and settings.patient is None:
+        raise Problem(
+            f"out={folder}: holds {held['n']} patients of this run, more than cohort.n={settings.cohort.n}; "
+            "choose a new folder with out=DIR"
+        )
 
 
 def point_latest(folder: Path) -> None:

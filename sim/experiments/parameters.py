@@ -42,7 +42,7 @@ def run(settings: Settings) -> Path:
     """
     rows = list(parameter_rows(settings))
     folder = run_folder(settings)
-    with written_whole(folder) as scratch:
+    with written_whole(folder, settings) as scratch:
         write(rows, scratch / "parameters.csv")
         (scratch / "config.yaml").write_text(settings.as_yaml(), encoding="utf-8")
         record = {

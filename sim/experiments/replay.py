@@ -29,7 +29,7 @@ def run(settings: Any) -> Path:
     number = chosen_patient(settings, simulation.n)
     folder = run_folder(settings)
     folder = folder if settings.out else folder / f"patient-{number}"
-    with written_whole(folder) as scratch:
+    with written_whole(folder, settings) as scratch:
         replay_into(settings, simulation, number, scratch)
     if settings.out is None:
         point_latest(folder)

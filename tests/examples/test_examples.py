@@ -25,7 +25,12 @@ def shell_lines() -> list[str]:
 
 def yaml_policy() -> str:
     """Give the README's example policy."""
-    return next(text for language, text in BLOCK.findall(README) if language == "yaml")
+    return next(text for language, text in BLOCK.findall(README) if language == "yaml" and "rules:" in text)
+
+
+def yaml_cohort() -> str:
+    """Give the README's example cohort."""
+    return next(text for language, text in BLOCK.findall(README) if language == "yaml" and "defaults:" in text)
 
 
 @pytest.mark.parametrize("line", shell_lines())
@@ -33,6 +38,8 @@ def test_readme_command_runs(line: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "policy"
     mine.mkdir(parents=True)
     (mine / "late_window.yaml").write_text(yaml_policy(), encoding="utf-8")
+    (tmp_path / "mine" / "cohort").mkdir()
+    (tmp_path / "mine" / "cohort" / "our_series.yaml").write_text(yaml_cohort(), encoding="utf-8")
     words = [word.replace("100000", "64") for word in shlex.split(line)[1:]]
     few = [] if any("cohort.n" in word for word in words) else ["cohort.n=48"]
     out = [] if any(word.startswith("out=") for word in words) else [f"out={tmp_path}/out"]
@@ -70,3 +77,10 @@ def test_notebook_runs(script: Path, tmp_path: Path) -> None:
 def test_notebooks_define_no_functions() -> None:
     for script in NOTEBOOKS:
         assert not re.search(r"^\s*(def|class) ", script.read_text(encoding="utf-8"), re.MULTILINE), script.name
+
+
+def test_the_codebook_is_up_to_date() -> None:
+    """`python -m sim.experiments.codebook > docs/tables.md` writes it."""
+    from sim.experiments.codebook import page
+
+    assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == page()
