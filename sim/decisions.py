@@ -12,7 +12,6 @@ from typing import Final
 AGE: Final = 16
 SEX: Final = 17
 WEIGHT: Final = 18
-BURDEN_CLASS: Final = 19
 BURDEN: Final = 20
 PRIOR_HCT: Final = 21
 HCT_TO_RELAPSE: Final = 22

@@ -192,7 +192,6 @@ class Patient(Attributes):
     salvage_since: Annotated[Days, "days", "start of this salvage course"] = INF
     salvage_kind: Annotated[int, "1..3", "leukaemia under salvage: CD19+, CD19-, lineage switch"] = 1
     salvage_wish: Annotated[int, "code", "salvage therapy the policy asks for; 0 none"] = 0
-    smr_step: Annotated[int, "index", "step of the mortality ratio"] = 0
     late_effect: Annotated[Flag, "0/1", "chronic health condition"] = 0
     late_since: Annotated[Days, "days", "onset of it"] = INF
     neurocognitive: Annotated[Flag, "0/1", "late neurocognitive effect"] = 0
@@ -250,7 +249,7 @@ _PRIVATE: Final = frozenset(
     """t next budget rate since occurrence wants holds done phase phase_since pos_level pos_slope neg_level
     neg_slope clone_time car_active leukaemia visit mrd_seen confirming confirming_rule pending pending_rule
     pending_since postponed ward_since ward_until icu_since icu_until maintenance_since salvage_since
-    salvage_therapy smr_step infection_until infection_phase neutropenic neutropenia_start gvl maintained
+    salvage_therapy infection_until infection_phase neutropenic neutropenia_start gvl maintained
     seed salvage_hct gvhd_grade irradiated acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger
     late_since igg_since hs_start icans_start aplasia_since maintenance_kind salvage_kind salvage_wish
     loss_open reinfusion_reason reinfusion_attempt aplasia_lost_seen mrd_confirmed first_hct""".split()

@@ -53,7 +53,7 @@ _TABLE_DECISIONS: Final = {
     "relapses": (decisions.RELAPSES, 0),
     "prior_hct": (decisions.PRIOR_HCT, 0),
     "hct_tbi": (decisions.HCT_TBI, 0),
-    "refractory": (decisions.RELAPSES, 1),
+    "refractory": (decisions.REFRACTORY, 0),
     "blinatumomab": (decisions.BLINATUMOMAB, 0),
     "inotuzumab": (decisions.INOTUZUMAB, 0),
     "site": (decisions.SITE, 0),

@@ -59,8 +59,8 @@ def _journal() -> list[str]:
         "## journal.parquet",
         "",
         "`policy`, `patient`, `event`, `time_start`, `time_stop`, `detail`; sorted by policy, patient, start and "
-        "event. Phases follow each other without gap from referral to death; other sojourns overlay them; points have equal "
-        "start and stop.",
+        "event. Phases follow each other without gap from referral to death; other sojourns overlay them; points "
+        "have equal start and stop.",
         "",
         "| event | name | kind | meaning |",
         "|---|---|---|---|",

@@ -93,7 +93,7 @@ def world(product: str | None, gates: tuple[tuple[str, float], ...]) -> tuple[Se
 
 
 def with_more_policies(base: Settings) -> Settings:
-    """Add policies for what no shipped one does: a sequential CD22 CAR, repeated reinfusions, other B-cell thresholds."""
+    """Add policies for what no shipped one does: a CD22 CAR in remission, repeated reinfusions, B-cell thresholds."""
     rules = [
         {"at": "remission", "when": {"donor": "none"}, "then": "cd22_car"},
         {"at": "bca_lost", "then": "reinfuse", "retry": 2},

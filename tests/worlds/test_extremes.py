@@ -181,6 +181,18 @@ def test_life_shortens_as_background_mortality_rises():
     assert all((fewer <= more).all() for more, fewer in pairwise(years))
 
 
+def test_life_left_shortens_with_age():
+    settings = settings_of().with_values(NO_DISEASE | ratio(1.0))
+    attributes = attributes_of(settings, 0, 500)
+    left = []
+    for years in (0.0, 5.0, 20.0, 60.0):
+        older = attributes.copy()
+        older["age"] += years
+        left.append(live(settings, "watch", 500, attributes=older).lives["t_death"])
+    assert all((later < sooner).mean() > 0.99 for sooner, later in pairwise(left))
+    assert all(later.mean() < sooner.mean() for sooner, later in pairwise(left))
+
+
 def test_overwhelming_background_mortality_leaves_nothing_to_happen():
     world = live(settings_of().with_values(ratio(1e12)), "hybrid", 300)
     assert (world.lives["cause"] == 5).all()

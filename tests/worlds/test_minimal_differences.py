@@ -54,6 +54,13 @@ def test_a_rule_that_never_matches_changes_nothing(name):
     assert one.bytes() == two.bytes()
 
 
+@pytest.mark.parametrize("at", ["remission", "mrd_positive", "bca_lost", "hematogones", "relapse", "visit"])
+def test_a_rule_that_only_watches_changes_no_journal_of_watch(at):
+    settings = settings_of()
+    other = with_policy(settings, "watch", rules=[{"at": at, "then": "watch"}])
+    assert live(settings, "watch", PATIENTS).rows.tobytes() == live(other, "watch", PATIENTS).rows.tobytes()
+
+
 def test_another_visit_only_adds_what_it_sees():
     settings = settings_of()
     months = settings.policy["watch"].visits_months
