@@ -230,6 +230,8 @@ def _grades(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str
     for field, kind in (("crs_grade", j.CRS), ("icans_grade", j.ICANS), ("acute_gvhd", j.ACUTE_GVHD)):
         if life[field] != max(chart.details(kind), default=0):
             yield f"{field} is {life[field]}, in the journal {chart.details(kind)}"
+    if life["cause"] != 2 and 5 in (life["crs_grade"], life["icans_grade"]):
+        yield "grade 5, yet not dead of it"
 
 
 def _decisions(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterator[str]:
@@ -365,7 +367,16 @@ class Watch:
             self._complain(p, event, "a confirmation beside a pending action")
         if not all(math.isfinite(rate) and rate >= 0.0 for rate in p.rate):
             self._complain(p, event, "an impossible rate")
+        if event == e.SMR_STEP and p.rate[e.BACKGROUND_DEATH] != self._ratio(p, q):
+            self._complain(p, event, f"mortality ratio {p.rate[e.BACKGROUND_DEATH]}")
         self._types(p, event)
+
+    def _ratio(self, p: Any, q: Any) -> float:
+        """The mortality ratio just after a step, wherever rounding puts the step itself."""
+        years = (p.t - p.last_hct) / YEAR + 1e-6
+        steps = ((q.smr_from, q.smr_no_hct), (q.smr_until_first, q.smr_hct_first))
+        steps += ((q.smr_until_second, q.smr_hct_second), (q.smr_until_third, q.smr_hct_third))
+        return next((ratio for until, ratio in steps if years < until), q.smr_hct_last)
 
     def _types(self, p: Any, event: int) -> None:
         for name, kind in TYPES.items():

@@ -82,6 +82,7 @@ from sim.clinic.salvage import (
 from sim.clinic.toxicity import (
     begin_crs,
     begin_icans,
+    die_of_toxicity,
     draw_crs,
     draw_icans,
     finish_crs,
@@ -360,7 +361,7 @@ def handle_rare(p: Any, q: Any, j: Any, event: int) -> None:
     elif event == events.TRANSPLANT_DEATH:
         die(p, j, OF_TRANSPLANT)
     elif event == events.TOXIC_DEATH:
-        die(p, j, OF_TOXICITY)
+        die_of_toxicity(p, j)
     elif event == events.REMISSION_DEATH:
         die(p, j, OF_TOXICITY)
     elif event == events.WAITING_LOSS:

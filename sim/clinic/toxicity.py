@@ -8,7 +8,7 @@ from typing import Any, Final
 from sim import decisions as _d
 from sim import journal as _j
 from sim.biology.leukaemia import centred_burden, logistic
-from sim.clinic.course import ICU_BIT, ask_for_icu, end_crs, end_icans, stay_in_ward
+from sim.clinic.course import ICU_BIT, OF_TOXICITY, ask_for_icu, die, end_crs, end_icans, stay_in_ward
 from sim.clinic.events import (
     CRS_END,
     CRS_ONSET,
@@ -112,7 +112,6 @@ def peak_crs(p: Any, q: Any, j: Any) -> None:
     if uniform(p.seed, p.number, _ICU, 0) < (q.icu_severe if severe else q.icu_mild):
         enter_icu(p, q, 0)
     if p.crs_grade >= 4 and uniform(p.seed, p.number, _CRS_DEATH, 0) < q.crs_death:
-        p.crs_grade = 5
         p.next[TOXIC_DEATH] = min(p.next[TOXIC_DEATH], p.next[CRS_END])
         p.next[CRS_END] = INF
 
@@ -188,7 +187,6 @@ def begin_icans(p: Any, q: Any, j: Any) -> None:
         if uniform(p.seed, p.number, _ICU, 1) < q.icu_icans:
             enter_icu(p, q, 1)
         if uniform(p.seed, p.number, _ICANS_DEATH, 0) < q.icans_death:
-            p.icans_grade = 5
             p.next[TOXIC_DEATH] = min(p.next[TOXIC_DEATH], p.t + length)
             return
     p.next[ICANS_END] = p.t + length
@@ -201,3 +199,12 @@ def finish_icans(p: Any, q: Any, j: Any) -> None:
     if severe and uniform(p.seed, p.number, _NEUROCOGNITIVE, 0) < q.neurocognitive:
         p.neurocognitive = 1
         note(p, j, _NOTE_LATE, p.t, p.t, 2)
+
+
+def die_of_toxicity(p: Any, j: Any) -> None:
+    """Death of CRS, ICANS or IEC-HS: a CRS or ICANS to which no end was planned is grade 5."""
+    if p.crs_start < INF and p.crs_stop == INF and p.next[CRS_END] == INF:
+        p.crs_grade = 5
+    if p.icans_start < INF and p.next[ICANS_END] == INF:
+        p.icans_grade = 5
+    die(p, j, OF_TOXICITY)
