@@ -44,7 +44,7 @@ bench: $(STAMP) ## benchmarks
 
 lock: ## write the lock file anew from pyproject.toml: make lock ARGS=--upgrade takes newer versions
 	@[ -x $(VENV)/bin/uv ] || $(MAKE) setup || [ -x $(VENV)/bin/uv ]
-	$(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --extra query --group dev \
+	$(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --extra query --extra slurm --group dev \
 		--generate-hashes --no-header --no-annotate --quiet --output-file $(LOCK) $(ARGS)
 
 clean: ## remove caches and built files; keeps .venv and outputs
