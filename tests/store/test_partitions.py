@@ -130,7 +130,9 @@ def test_patients_of_one_hospital_are_one_chunk(tmp_path: Path) -> None:
         for n, name in ((200, "grown"), (300, "grown"), (300, "at_once"))
     ]
     assert answers(runs[1]) == answers(runs[2])
-    assert set(parts(runs[1])) == {f"parts/{kind}/{Span(0, 300).key}.parquet" for kind in ("tally", "patients", "journal")}
+    assert set(parts(runs[1])) == {
+        f"parts/{kind}/{Span(0, 300).key}.parquet" for kind in ("tally", "patients", "journal")
+    }
 
 
 class Infections:
