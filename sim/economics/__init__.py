@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sim.economics.information import evppi_table as evppi_table
     from sim.economics.sampling import enbs as enbs
     from sim.economics.sampling import evsi as evsi
+    from sim.economics.sampling import evsi_table as evsi_table
     from sim.economics.sampling import population_size as population_size
 
 _HOMES: Final = {
@@ -36,6 +37,7 @@ _HOMES: Final = {
     "evppi": "information",
     "evppi_table": "information",
     "evsi": "sampling",
+    "evsi_table": "sampling",
     "enbs": "sampling",
     "population_size": "sampling",
 }

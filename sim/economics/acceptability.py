@@ -3,7 +3,8 @@
 Every function takes draws x options (one value per option counts as a single draw) and willingness to pay per unit of
 effect, and gives a frame of willingness to pay x options. Nothing is random. Options that are best together in a draw
 share it equally. The best option of a draw is the one of highest net benefit even when all net benefits are negative.
-With a single option it is always best, and nothing can be lost. `mc_se` gives the error that the number of draws leaves.
+With a single option it is always best, and nothing can be lost. `mc_se`
+gives the error that the number of draws leaves.
 """
 
 from __future__ import annotations
