@@ -105,11 +105,6 @@ def statuses(cost: np.ndarray, effect: np.ndarray) -> list[str]:
     return status
 
 
-def on_frontier(cost: np.ndarray, effect: np.ndarray) -> np.ndarray:
-    """Tell which options are on the frontier."""
-    return np.array([found == "ND" for found in statuses(cost, effect)])
-
-
 def tied(costs: Any, effects: Any, names: Sequence[str] | None = None) -> dict[str, list[str]]:
     """List, for every option that has any, the other options of exactly the same cost and effect."""
     cost, effect = vector(costs, "costs"), vector(effects, "effects")
