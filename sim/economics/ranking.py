@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,6 +29,8 @@ NOT_CHOICES: Final = ("trial_practice",)
 REPETITIONS: Final = 2000
 #: Two-sided error with which a ranking counts as settled.
 ERROR: Final = 0.05
+#: A stratum with fewer patients gets no choice of its own.
+SMALLEST: Final = 30
 
 
 def choices(estimates: Estimates) -> Estimates:
@@ -198,6 +200,71 @@ def patients_to_settle(estimates: Estimates, wtp: float, error: float = ERROR) -
     """
     table = benefits(estimates, wtp, error=error)
     return float(table["patients"].max()) if len(table) > 1 else 0.0
+
+
+def value_of_stratifying(strata: Mapping[str, Estimates], wtp: Any, seed: int = 1) -> pd.DataFrame:
+    """Find the best option in every stratum, and what deciding by a grouping gains over one option for all.
+
+    Parameters
+    ----------
+    strata
+        Name -> estimates over the stratum's patients, all with the same options: ``all``, and strata named
+        ``grouping:level``; strata of one grouping share no patient.
+    wtp
+        Willingness to pay per unit of effect, one or several.
+    seed
+        Key of the imagined repetitions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns wtp, stratum, patients, share, best, nmb, margin and margin_se (over the second best), p_best, gain and
+        gain_se (net benefit a patient of the stratum against the option best for all). The rows ``by grouping`` give
+        the gain a patient of the whole cohort from deciding by that grouping. A stratum of fewer than `SMALLEST`
+        patients keeps the option that is best for all.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    everybody = choices(strata["all"])
+    for level in grid(wtp):
+        overall = int((level * everybody.effect - everybody.cost).argmax())
+        groupings: dict[str, list[dict[str, Any]]] = {}
+        found = []
+        for name, estimates in strata.items():
+            row = _in_stratum(name, choices(estimates), level, overall, everybody.n, seed)
+            found.append({"wtp": level} | row)
+            if ":" in name:
+                groupings.setdefault(name.split(":")[0], []).append(row)
+        rows += found
+        for grouping, parts in groupings.items():
+            total = {"wtp": level, "stratum": f"by {grouping}", "patients": sum(p["patients"] for p in parts)}
+            total |= {"share": sum(p["share"] for p in parts), "best": ""}
+            total |= {"gain": sum(p["share"] * p["gain"] for p in parts)}
+            total |= {"gain_se": math.sqrt(sum((p["share"] * p["gain_se"]) ** 2 for p in parts))}
+            rows.append(total)
+    return pd.DataFrame(rows, columns=["wtp", *_STRATUM])
+
+
+_STRATUM: Final = "stratum patients share best nmb margin margin_se p_best gain gain_se".split()
+
+
+def _in_stratum(
+    name: str, estimates: Estimates, level: float, overall: int, everybody: int, seed: int
+) -> dict[str, Any]:
+    value = level * estimates.effect - estimates.cost
+    best = int(value.argmax()) if estimates.n >= SMALLEST else overall
+    row: dict[str, Any] = {"stratum": name, "patients": estimates.n, "share": estimates.n / everybody}
+    row |= {"best": estimates.names[best], "nmb": value[best], "margin": math.nan, "margin_se": math.nan}
+    if len(value) > 1:
+        second = int(np.where(np.arange(len(value)) == best, -np.inf, value).argmax())
+        row["margin"] = value[best] - value[second]
+        row["margin_se"] = _error(estimates, [(best, -1.0, level), (second, 1.0, -level)])
+    cost, effect = _repetitions(estimates, seed)
+    row["p_best"] = _expanded(shares_best(level * effect - cost).mean(axis=0), estimates)[best]
+    row["gain"] = value[best] - value[overall]
+    row["gain_se"] = _error(estimates, [(best, -1.0, level), (overall, 1.0, -level)])
+    return row
 
 
 def frontier_probabilities(estimates: Estimates, seed: int = 1) -> np.ndarray:

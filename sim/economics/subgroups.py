@@ -9,14 +9,12 @@ import numpy as np
 
 from sim.draws import uniforms
 from sim.economics.arrays import draws, grid, option_names
-from sim.economics.ranking import NOT_CHOICES
+from sim.economics.ranking import NOT_CHOICES, SMALLEST
 from sim.problems import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A stratum with fewer patients gets no recommendation of its own: it keeps the overall best option.
-SMALLEST: Final = 30
 #: Key by which patients are split into halves.
 _SPLIT: Final = 1
 
