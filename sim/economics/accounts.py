@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from sim.economics.estimates import Estimates
+from sim.economics.norms import AGES
 from sim.economics.settings import CATEGORIES, PERSPECTIVES, Economics
 from sim.economics.strata import ALL, strata_codes, strata_names
 from sim.economics.summing import add_lines, add_products
@@ -59,6 +60,7 @@ class Accounts:
         periods = len(self.valuation.tariff.periods)
         self.n = np.zeros(n, dtype=np.int64)
         self.left_out = 0
+        self.ages = np.zeros((2, AGES), dtype=np.int64)
         self.sums = {name: np.zeros((n, 2, columns), dtype=object) for name in self.policies}
         shape = (2, len(CATEGORIES) + len(PERSPECTIVES), periods, 2)
         self.cells = {name: np.zeros(shape, dtype=object) for name in self.policies}
@@ -102,6 +104,8 @@ class Accounts:
         valued, among = value_block(self.valuation, rows, block.first_row, people)
         codes = strata_codes(people, self.valuation.products)
         self._count(valued, among, codes, _anybody(rows, block.first_row, self.valuation.origin))
+        whole = np.minimum(np.asarray(people["age"])[among].astype(np.int64), AGES - 1)
+        np.add.at(self.ages, (np.asarray(people["female"])[among].astype(np.int64), whole), 1)
         self.blocks.add(block.first)
         return valued
 
@@ -120,6 +124,7 @@ class Accounts:
             raise ValueError("accounts share a block of patients and cannot be merged")
         self.n += other.n
         self.left_out += other.left_out
+        self.ages += other.ages
         for mine, theirs in (
             (self.sums, other.sums),
             (self.cells, other.cells),

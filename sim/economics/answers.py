@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,18 +31,9 @@ if TYPE_CHECKING:
 WITHOUT: Final = "no_car"
 
 
-def decision_frames(accounts: Accounts, people: Any) -> dict[str, pd.DataFrame]:
-    """Give every table of decision analysis by the name of its file.
-
-    Parameters
-    ----------
-    accounts
-        What lives cost and are worth.
-    people
-        Structured array or mapping with ``age`` and ``female`` of (a sample of) the patients, for what people of their
-        age would expect without the disease.
-    """
-    healthy = expected_without_disease(accounts, people)
+def decision_frames(accounts: Accounts) -> dict[str, pd.DataFrame]:
+    """Give every table of decision analysis by the name of its file."""
+    healthy = expected_without_disease(accounts)
     return {
         "incremental": incremental_frame(accounts, healthy),
         "nmb": benefits(accounts.estimates(), accounts.book.wtp, reference=_reference(accounts)),
@@ -51,28 +43,29 @@ def decision_frames(accounts: Accounts, people: Any) -> dict[str, pd.DataFrame]:
     }
 
 
-def write_decisions(accounts: Accounts, people: Any, folder: Path) -> None:
+def write_decisions(accounts: Accounts, folder: Path) -> None:
     """Write the tables of decision analysis into a run's folder."""
-    for name, frame in decision_frames(accounts, people).items():
+    for name, frame in decision_frames(accounts).items():
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
 
 
-def expected_without_disease(accounts: Accounts, people: Any) -> Remaining:
+def expected_without_disease(accounts: Accounts) -> Remaining:
     """Give the discounted years and QALYs that people of the patients' age and sex may expect."""
     book = accounts.book
     hazards = cumulative_hazards(book.population.country, book.population.year)
     table = norms(book.utilities.norms)
     rate = book.discount.effects.value
-    female = np.asarray(people["female"]).astype(int)
-    ages = np.floor(np.asarray(people["age"], dtype=float)).astype(int) + 0.5
     years = qalys = 0.0
-    groups, counts = np.unique(np.stack([female.astype(float), ages]), axis=1, return_counts=True)
-    for (sex, age), count in zip(groups.T, counts, strict=True):
-        norm = table[int(sex)]
-        found = remaining(hazards[int(sex)], 0, float(age), rate, lambda a, norm=norm: norm[min(int(a), AGES - 1)])  # type: ignore[misc]
-        years += count / len(ages) * found.years
-        qalys += count / len(ages) * found.qalys
+    for sex, age in zip(*np.nonzero(accounts.ages), strict=True):
+        share = accounts.ages[sex, age] / accounts.ages.sum()
+        found = remaining(hazards[sex], 0, age + 0.5, rate, _norm(table[sex]))
+        years += share * found.years
+        qalys += share * found.qalys
     return Remaining(years, qalys)
+
+
+def _norm(table: np.ndarray) -> Callable[[float], float]:
+    return lambda age: float(table[min(int(age), AGES - 1)])
 
 
 def incremental_frame(accounts: Accounts, healthy: Remaining) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from sim.evidence import evidence_hash
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.run import Block, Simulation
-from sim.experiments.valuing import accounts_for, write_accounts
+from sim.experiments.valuing import accounts_for, described, write_accounts
 from sim.kernel import kernel_hash
 from sim.patient import published_names
 from sim.tally.counts import Tally
@@ -121,6 +121,7 @@ def manifest(settings: Any, n: int, seconds: float) -> dict[str, Any]:
         "reference": settings.reference_policy,
         "cohort": settings.cohort.label,
         "n": n,
+        "economics": described(settings.economics),
         "policies": {
             name: {"label": policy.label, "description": policy.description} for name, policy in settings.policy.items()
         },
@@ -141,8 +142,10 @@ def illustrate(folder: Path) -> None:
     from sim.report import page
     from sim.report.frames import Frames
     from sim.report.gallery import figures
+    from sim.report.workbook import NAME, write_workbook
 
     frames = Frames.read(folder)
+    write_workbook(frames, folder / NAME)
     page.render(frames, figures(frames, folder / "figures"), folder / "report.html")
 
 

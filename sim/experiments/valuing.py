@@ -27,9 +27,29 @@ def accounts_for(settings: Any) -> Accounts | None:
     )
 
 
+def described(book: Any) -> dict[str, Any] | None:
+    """Describe the economic settings for the run record; None under ``economics=none``."""
+    if book is None:
+        return None
+    rates = {"costs": book.discount.costs.value, "effects": book.discount.effects.value}
+    return {
+        "profile": book.profile,
+        "label": book.label,
+        "currency": f"{book.currency} {book.price_year}",
+        "perspective": book.perspective,
+        "counted": list(book.perspectives[book.perspective]),
+        "discount": rates,
+        "payment": book.payment.label,
+        "wtp": list(book.wtp),
+        "norms": book.utilities.norms,
+    }
+
+
 def write_accounts(accounts: Accounts, folder: Path) -> None:
-    """Write ``costs.csv``, ``items.csv``, ``qalys.csv`` and ``payments.csv``."""
+    """Write ``costs.csv``, ``items.csv``, ``qalys.csv``, ``payments.csv`` and the decision analysis on top."""
+    from sim.economics.answers import write_decisions
     from sim.economics.frames import all_frames
 
     for name, frame in all_frames(accounts).items():
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
+    write_decisions(accounts, folder)
