@@ -13,6 +13,7 @@ from sim.evidence import cumulative_hazards
 from sim.experiments.checks import Finding, check
 from sim.experiments.checks.bench import FEW, Bench, gap, policy_with
 from sim.experiments.checks.worlds import CERTAIN_DEATH, NO_DISEASE, NO_EFFECT, never_within, ratio
+from sim.experiments.run import Block
 from sim.problems import Problem
 from sim.settings import Settings, load
 from sim.units import DAYS_PER_YEAR
@@ -116,7 +117,8 @@ def _without_hct_worth(bench: Bench) -> Any:
     """
     book = bench.book
     touched = {"transplant", "gvhd", "immunoglobulin", "infection", "monitoring", "hospital", "reinfusion"}
-    free = {f"resources.{name}.quantity": 0.0 for name, c in book.resources.items() if c.category in touched}
+    around = [name for name, c in book.resources.items() if c.category in touched or c.event == "hct"]
+    free = {f"resources.{name}.quantity": 0.0 for name in around}
     losses = dict.fromkeys(bench.keys("utilities.losses."), 0.0)
     book = bench.book_with(free | losses)
     states = dict(book.utilities.states)
@@ -136,9 +138,19 @@ def certain_transplant_death(bench: Bench) -> Finding:
     done = lives["hcts"] > 0
     of_it = int((lives["cause"][done] == _OF_TRANSPLANT).sum())
     worth = bench.worth(block)
-    later = sum(float(worth.of("hct_for_all", f"cost_{c}")[done].sum()) for c in ("gvhd", "late_effects"))
+    unmarked = done & ~_with_late_effect(block)  # neurotoxicity may have left a mark before the transplant
+    later = float(worth.of("hct_for_all", "cost_gvhd")[done].sum())
+    later += float(worth.of("hct_for_all", "cost_late_effects")[unmarked].sum())
     found = f"{of_it} of {int(done.sum())} transplanted die of it; their GVHD and late costs {later:g}"
-    return Finding(bool(done.any()) and of_it == int(done.sum()) and later == 0.0, found)
+    return Finding(bool(unmarked.any()) and of_it == int(done.sum()) and later == 0.0, found)
+
+
+def _with_late_effect(block: Block) -> np.ndarray:
+    """Tell who had a late effect before the first transplant."""
+    rows, first = block.rows["hct_for_all"], block.first_row["hct_for_all"]
+    patient = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    before = (rows["event"] == journal.LATE_EFFECT) & (rows["start"] < block.lives["hct_for_all"]["t_death"][patient])
+    return np.bincount(patient[before], minlength=len(first) - 1) > 0
 
 
 @check(

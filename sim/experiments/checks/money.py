@@ -12,8 +12,9 @@ from sim.economics.ranking import incremental_with_errors
 from sim.economics.settings import CATEGORIES, Payment, Scheme
 from sim.economics.tariff import item_names
 from sim.experiments.checks import Finding, check
-from sim.experiments.checks.bench import FEW, Bench, Worth, gap
-from sim.experiments.checks.worlds import NO_RESPONSE, RESPONSE
+from sim.experiments.checks.bench import FEW, POLICIES, Bench, Worth, gap
+from sim.experiments.checks.worlds import NO_DISEASE, NO_RESPONSE, ONE_PRODUCT, ratio
+from sim.experiments.run import Block
 from sim.units import DAYS_PER_YEAR
 
 #: Differences that rounding may leave where two ways of adding up are compared.
@@ -110,7 +111,7 @@ def no_discounting(bench: Bench) -> Finding:
 def steep_discounting(bench: Bench) -> Finding:
     """Only today counts: from infusion, the product is paid on day 0."""
     policies = ("watch", "hct_for_all")
-    block = bench.live(policies, FEW)
+    block = bench.live(policies, FEW, bench.with_values(ONE_PRODUCT))
     upfront = bench.rated(10.0, bench.book_with({}, payment=scheme([(1.0, 0.0, "always")])))
     worth = bench.worth(block, upfront, origin="infusion")
     product = max(gap(worth.of(p, "cost_product_discounted"), worth.of(p, "cost_product")) for p in policies)
@@ -142,21 +143,22 @@ def dearer_product(bench: Bench) -> Finding:
     names = [name for name in bench.settings.product.catalogue if bench.book.prices.get(name) is not None]
     upfront = scheme([(1.0, 0.0, "always")])
     full = {"product_rules.out_of_specification": 1.0, "product_rules.donor_derived": 1.0}
-    before = bench.worth(bench.usual, bench.book_with(full, payment=upfront))
+    block = bench.live(POLICIES, FEW, bench.with_values(ONE_PRODUCT))
+    before = bench.worth(block, bench.book_with(full, payment=upfront))
     dearer = {f"prices.{name}": bench.line(f"prices.{name}") + more for name in names}
-    after = bench.worth(bench.usual, bench.book_with(full | dearer, payment=upfront))
+    after = bench.worth(block, bench.book_with(full | dearer, payment=upfront))
     apart = share = 0.0
     for policy in before.valued:
-        owed = more * _discounted_infusions(bench, policy)
+        owed = more * _discounted_infusions(bench, block, policy)
         column = "cost_payer_discounted"
         apart = max(apart, abs(float((after.of(policy, column) - before.of(policy, column) - owed).mean())))
         share = max(share, float((owed > 0).mean()))
     return Finding(apart < 1e-6, f"mean costs differ from that by {apart:.1e} at most; infused share {share:.3f}")
 
 
-def _discounted_infusions(bench: Bench, policy: str) -> np.ndarray:
+def _discounted_infusions(bench: Bench, block: Block, policy: str) -> np.ndarray:
     """Count every patient's infusions of their own product, discounted to referral."""
-    rows, first = bench.usual.rows[policy], bench.usual.first_row[policy]
+    rows, first = block.rows[policy], block.first_row[policy]
     rate = float(np.log1p(bench.book.discount.costs.value))
     later = bench.book.discount.later
     due = (rows["event"] == journal.INFUSION) & (rows["detail"] < 400)
@@ -176,8 +178,9 @@ def paid_for_response(bench: Bench) -> Finding:
     """The product is paid where complete remission is found."""
     book = bench.undiscounted(bench.book_with({}, payment=scheme([(1.0, 0.0, "response")])))
     found = []
-    for world in (NO_RESPONSE, RESPONSE):
-        worth = bench.worth(bench.live(["watch"], FEW, bench.with_values(world)), book, origin="infusion")
+    for world in (NO_RESPONSE, NO_DISEASE):
+        settings = bench.with_values(world | ONE_PRODUCT | ratio(0.0)).model_copy(update={"horizon_years": 20.0})
+        worth = bench.worth(bench.live(["watch"], FEW, settings), book, origin="infusion")
         full = worth.of("watch", "list_price")
         found.append(float(worth.of("watch", "cost_product").sum() / full.sum()))
     return Finding(found == [0.0, 1.0], f"paid shares of the list price {found[0]:g} and {found[1]:g}")

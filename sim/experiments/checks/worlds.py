@@ -12,8 +12,8 @@ def ratio(value: float) -> dict[str, float]:
     return {f"biology.mortality.smr_{name}": value for name in _RATIOS}
 
 
-#: Everybody is infused and responds.
-RESPONSE: Final[dict[str, float]] = {
+#: Everybody is infused and responds; nobody relapses, is lost, or dies of treatment or infection.
+NO_DISEASE: Final[dict[str, float]] = {
     "biology.leukaemia.response": 500.0,
     "clinic.manufacturing.never_referred": 0.0,
     "clinic.manufacturing.waiting_loss": 0.0,
@@ -22,9 +22,6 @@ RESPONSE: Final[dict[str, float]] = {
     "clinic.toxicity.icans_death": 0.0,
     "clinic.toxicity.hs_death": 0.0,
     "clinic.immunity.infection_death": 0.0,
-}
-#: Nobody relapses, nobody is lost, and nobody dies of treatment or infection.
-NO_DISEASE: Final[dict[str, float]] = RESPONSE | {
     "biology.leukaemia.extinction": -2.0,
     "biology.escape.negative_share": -30.0,
     "biology.escape.negative_nonresponse": 0.0,
@@ -60,8 +57,12 @@ NO_EFFECT: Final[dict[str, float]] = ratio(2.0) | {
     "clinic.late.second_cancer": 0.0,
     "clinic.late.second_cancer_hct": 0.0,
 }
-#: Every transplant kills at once.
+#: Nobody gets the product a second time.
+ONE_PRODUCT: Final[dict[str, float]] = {"clinic.salvage.positive_second_car": 0.0}
+#: Every transplant kills at once, and nothing else leaves a late effect.
 CERTAIN_DEATH: Final[dict[str, float]] = {
+    "clinic.late.late_effect": 0.0,
+    "clinic.late.second_cancer": 0.0,
     "clinic.transplant.trm": 1.0,
     "clinic.transplant.trm_second": 1.0,
     "clinic.transplant.trm_from": 0.0,
