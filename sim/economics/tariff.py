@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from sim import journal
+from sim.economics import kernel as room
+from sim.economics.kernel import factor_at
 from sim.economics.norms import AGES, norm_at, norms
 from sim.economics.settings import (
     ALIVE,
@@ -38,41 +40,97 @@ BY: Final = {"patient": 0, "kg": 1, "m2": 2}
 WHO: Final = {None: 0, "distance": 1, "poverty": 2, "female": 3}
 REFUNDS: Final = {"none": 0, "death": 1, "relapse": 2}
 
-RULE: Final = np.dtype(
+#: Columns of a charge in the record: name -> type.
+RULE: Final[dict[str, type]] = {
+    "detail": np.int64,  # -1: any
+    "bits": np.int64,  # 0: any
+    "item": np.int64,
+    "category": np.int64,
+    "at": np.int64,
+    "by": np.int64,
+    "times_detail": np.int64,
+    "anybody": np.int64,  # 1: neither weight, age nor an attribute restricts it
+    "who": np.int64,
+    "product": np.int64,  # 1: times the price of the patient's product
+    "covered": np.int64,  # bundles that cover it
+    "bundle": np.int64,  # the bundle that it opens; -1: none
+    "from": np.float64,
+    "until": np.float64,
+    "quantity": np.float64,  # per event, or per day
+    "price": np.float64,
+    "pack": np.float64,
+    "most": np.float64,
+    "weight_from": np.float64,
+    "weight_to": np.float64,
+    "age_from": np.float64,
+    "age_to": np.float64,
+}
+#: Columns of a payment in the record.
+PAYMENT: Final[dict[str, type]] = {
+    "share": np.float64,
+    "days": np.float64,
+    "condition": np.int64,
+    "refund": np.float64,
+    "refund_if": np.int64,
+    "refund_days": np.float64,
+}
+_EVENT_ROOM: Final = 64
+
+#: Layout of the tariff that the compiled functions read.
+TARIFF: Final = np.dtype(
     [
-        ("event", np.int64),
-        ("detail", np.int64),  # -1: any
-        ("bits", np.int64),  # 0: any
-        ("item", np.int64),
-        ("category", np.int64),
-        ("at", np.int64),
-        ("by", np.int64),
-        ("times_detail", np.int64),
-        ("who", np.int64),
-        ("product", np.int64),  # 1: times the price of the patient's product
-        ("covered", np.int64),  # bundles that cover it
-        ("bundle", np.int64),  # the bundle that it opens; -1: none
-        ("from_day", np.float64),
-        ("until_day", np.float64),
-        ("quantity", np.float64),  # per event, or per day
-        ("price", np.float64),
-        ("pack", np.float64),
-        ("most", np.float64),
-        ("weight_from", np.float64),
-        ("weight_to", np.float64),
-        ("age_from", np.float64),
-        ("age_to", np.float64),
+        *((f"rule_{name}", kind, (room.RULES,)) for name, kind in RULE.items()),
+        ("first_rule", np.int64, (_EVENT_ROOM,)),
+        ("opens", np.int64, (_EVENT_ROOM,)),
+        ("payments", np.int64),
+        *((f"payment_{name}", kind, (room.PAYMENTS,)) for name, kind in PAYMENT.items()),
+        ("hct_counts", np.int64),
+        ("product_price", np.float64, (room.PRODUCTS,)),
+        ("out_of_specification", np.float64),
+        ("donor_derived", np.float64),
+        ("factors", np.float64, (room.STATES,)),
+        ("losses", np.float64, (room.LOSSES,)),
+        ("with_norms", np.int64),
+        ("norms", np.float64, (2 * room.AGES,)),
+        ("tails", np.float64, (6 * (room.AGES + 1),)),
+        ("age_factors", np.float64, (3 * (room.AGES + 1),)),
+        ("cost_rate", np.float64),
+        ("effect_rate", np.float64),
+        ("cost_later", np.float64),
+        ("effect_later", np.float64),
+        ("step", np.float64),
+        ("discounts_costs", np.int64),
+        ("discounts_effects", np.int64),
+        ("period_count", np.int64),
+        ("periods", np.float64, (room.PERIODS,)),
+        ("period_factors", np.float64, (room.PERIODS,)),
+        ("counts", np.int64, (room.PERSPECTIVES * room.CATEGORIES,)),
+        ("origin", np.int64),
     ],
     align=True,
 )
-PAYMENT: Final = np.dtype(
+#: Layout of the working record of the life at hand.
+WORK: Final = np.dtype(
     [
-        ("share", np.float64),
-        ("days", np.float64),
-        ("condition", np.int64),
-        ("refund", np.float64),
-        ("refund_if", np.int64),
-        ("refund_days", np.float64),
+        *((name, np.float64) for name in "age female weight distance poverty prior_hct product".split()),
+        *((name, np.float64) for name in "end origin infusion response failure transplant death price".split()),
+        ("product_given", np.int64),
+        ("out", np.float64, (2 * room.PERIODS * (room.CATEGORIES + room.PERSPECTIVES),)),
+        ("touched", np.int64, (room.CATEGORIES + room.PERSPECTIVES,)),
+        ("items", np.float64, (2 * room.PERIODS * room.ITEMS,)),
+        ("lost", np.float64, (2 * room.LOSSES,)),
+        *((name, np.float64) for name in "life_years life_years_discounted qalys qalys_discounted".split()),
+        *((name, np.float64) for name in "list_price paid paid_discounted point point_factor".split()),
+        *((name, np.float64) for name in "flow_start flow_stop flow_start_factor flow_stop_factor".split()),
+        *((name, np.float64) for name in "origin_age scale scale_later beyond".split()),
+        ("overlays", np.int64),
+        *((f"overlay_{name}", np.float64, (room.OVERLAYS,)) for name in ("start", "stop", "factor")),
+        ("windows", np.int64),
+        ("window_bundle", np.int64, (room.WINDOWS,)),
+        *((f"window_{name}", np.float64, (room.WINDOWS,)) for name in ("start", "stop")),
+        ("pieces", np.int64),
+        *((f"piece_{name}", np.float64, (room.PIECES,)) for name in "start stop factor lived present".split()),
+        *((f"event_{name}", np.float64, (room.EVENTS,)) for name in ("start", "loss")),
     ],
     align=True,
 )
@@ -83,42 +141,18 @@ class Tariff(NamedTuple):
 
     Attributes
     ----------
-    rules, first_rule
-        Charges by event (`RULE`), and where each event's begin.
-    payments
-        The payment scheme (`PAYMENT`).
-    product_price
-        Price by product code; NaN where there is none.
-    product_share
-        Charged share of it: out of specification, donor-derived.
-    factors, losses
-        By state and by event, in the order of the settings.
-    norms, tails
-        Age norms (2, ages); integrals of the discounted norm from an age on, (4, 2, ages + 1): undiscounted, at the
-        first rate, at the later rate, plain norms.
-    rates
-        Log-rates: costs, effects, later costs, later effects; then the year of the step.
+    record
+        One row of `TARIFF`: charges by event, payments, product prices, factors of states, losses, norms and their
+        discounted integrals over age, rates, periods, perspectives, origin.
     periods
         Ends of the periods, days from the origin; the last is infinite.
-    counts
-        1 where a perspective (row) counts a category.
-    switches
-        Norms in use; a transplant in remission counts for payment; origin (0 referral, 1 infusion, 2 remission).
+    product_price
+        Price by product code; NaN where there is none.
     """
 
-    rules: np.ndarray
-    first_rule: np.ndarray
-    payments: np.ndarray
-    product_price: np.ndarray
-    product_share: np.ndarray
-    factors: np.ndarray
-    losses: np.ndarray
-    norms: np.ndarray
-    tails: np.ndarray
-    rates: np.ndarray
+    record: np.ndarray
     periods: np.ndarray
-    counts: np.ndarray
-    switches: np.ndarray
+    product_price: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -161,29 +195,29 @@ def compile_tariff(book: Economics, products: list[str], origin: str) -> Tariff:
     if missing:
         raise Problem(joined(missing))
     prices = {name: amount.value for name, amount in amounts(book).items()}
-    rules, first_rule = _rules(book, prices)
-    return Tariff(
-        rules,
-        first_rule,
-        _payments(book),
-        np.array([prices.get(name, math.nan) for name in products]),
-        np.array([book.product_rules.out_of_specification.value, book.product_rules.donor_derived.value]),
-        np.array([state_factor(getattr(book.utilities.states, name), book.utilities.norms) for name in state_names()]),
-        np.array([getattr(book.utilities.losses, name).value for name in loss_names()]),
-        norms(book.utilities.norms),
-        _tails(book),
-        _rates(book),
-        np.array([*(years * DAYS_PER_YEAR for years in book.periods), math.inf]),
-        np.array([[int(name in book.categories(view)) for name in CATEGORIES] for view in PERSPECTIVES]),
-        np.array(
-            [
-                int(book.utilities.norms != "none"),
-                int(book.payment.hct_counts),
-                ("referral", "infusion", "remission").index(origin),
-            ],
-            dtype=np.int64,
-        ),
-    )
+    record = np.zeros(1, dtype=TARIFF)
+    q = record[0]
+    _write_rules(book, prices, q)
+    _write_payments(book, q)
+    product_price = np.array([prices.get(name, math.nan) for name in products])
+    q["product_price"][: len(products)] = product_price
+    q["out_of_specification"] = book.product_rules.out_of_specification.value
+    q["donor_derived"] = book.product_rules.donor_derived.value
+    states = book.utilities.states
+    q["factors"] = [state_factor(getattr(states, name), book.utilities.norms) for name in state_names()]
+    q["losses"] = [getattr(book.utilities.losses, name).value for name in loss_names()]
+    _write_discounting(book, q)
+    _write_norms(book, q)
+    periods = np.array([*(years * DAYS_PER_YEAR for years in book.periods), math.inf])
+    q["period_count"] = len(periods)
+    q["periods"] = math.inf
+    q["periods"][: len(periods)] = periods
+    q["period_factors"][: len(periods) - 1] = [
+        factor_at(years, q["cost_rate"], q["cost_later"], q["step"]) for years in book.periods
+    ]
+    q["counts"] = [int(name in book.categories(view)) for view in PERSPECTIVES for name in CATEGORIES]
+    q["origin"] = ("referral", "infusion", "remission").index(origin)
+    return Tariff(record, periods, product_price)
 
 
 def state_factor(state: State, norm_set: str) -> float:
@@ -260,25 +294,30 @@ def item_names(book: Economics) -> list[str]:
     return [PRODUCT, *book.resources]
 
 
-def _rules(book: Economics, prices: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def _write_rules(book: Economics, prices: dict[str, float], q: Any) -> None:
     bundles = _bundles(book)
     counted = book.needed_components()
-    rules = []
+    found: list[tuple[int, dict[str, float]]] = []
     for item, (name, charge) in enumerate(book.resources.items(), start=1):
         if CATEGORIES[charge.category] not in counted:
             continue
-        covered = sum(1 << i for i, (_, included) in enumerate(bundles.items()) if name in included)
+        covered = sum(1 << i for i, included in enumerate(bundles.values()) if name in included)
         bundle = list(bundles).index(name) if name in bundles else -1
         for event in _events(charge):
             for detail in charge.detail if charge.detail is not None else (-1,):
-                rules.append(_rule(charge, prices, item, event, detail, covered, bundle))
-    rules.sort(key=lambda rule: rule["event"])
-    table = np.zeros(len(rules), dtype=RULE)
-    for row, rule in zip(table, rules, strict=True):
-        for key, value in rule.items():
-            row[key] = value
-    first = np.searchsorted(table["event"], np.arange(max(EVENTS.values()) + 2)).astype(np.int64)
-    return table, first
+                found.append((event, _rule(charge, prices, item, detail, covered, bundle)))
+    for what, number, most in (("charges", len(found), room.RULES), ("items", len(book.resources) + 1, room.ITEMS)):
+        if number > most:
+            raise Problem(f"economics.resources: {number} {what} (each event and detail counts), at most {most} fit")
+    found.sort(key=lambda pair: pair[0])
+    for k, (_, rule) in enumerate(found):
+        for name, number in rule.items():
+            q[f"rule_{name}"][k] = number
+    events = np.array([event for event, _ in found], dtype=np.int64)
+    q["first_rule"] = np.searchsorted(events, np.arange(_EVENT_ROOM))
+    for event, rule in found:
+        if rule["bundle"] >= 0:
+            q["opens"][event] = 1
 
 
 def _bundles(book: Economics) -> dict[str, tuple[str, ...]]:
@@ -298,11 +337,10 @@ def _events(charge: Charge) -> list[int]:
 
 
 def _rule(
-    charge: Charge, prices: dict[str, float], item: int, event: int, detail: int, covered: int, bundle: int
-) -> dict[str, Any]:
+    charge: Charge, prices: dict[str, float], item: int, detail: int, covered: int, bundle: int
+) -> dict[str, float]:
     infinite = (-math.inf, math.inf)
     return {
-        "event": event,
         "detail": detail,
         "bits": charge.bits or 0,
         "item": item,
@@ -310,12 +348,13 @@ def _rule(
         "at": AT[charge.at],
         "by": BY[charge.by],
         "times_detail": int(charge.times_detail),
+        "anybody": int(charge.weight is None and charge.age is None and charge.who is None),
         "who": WHO[charge.who],
         "product": int(charge.price == PRODUCT),
         "covered": covered,
         "bundle": bundle,
-        "from_day": charge.from_day,
-        "until_day": charge.until_day if charge.until_day is not None else math.inf,
+        "from": charge.from_day,
+        "until": charge.until_day if charge.until_day is not None else math.inf,
         "quantity": to_kernel(charge.quantity.value, charge.quantity.unit),
         "price": 1.0 if charge.price == PRODUCT else prices[charge.price],
         "pack": charge.pack or 0.0,
@@ -327,36 +366,47 @@ def _rule(
     }
 
 
-def _payments(book: Economics) -> np.ndarray:
-    table = np.zeros(len(book.payment.payments), dtype=PAYMENT)
-    for row, payment in zip(table, book.payment.payments, strict=True):
-        row["share"] = payment.share
-        row["days"] = payment.months * DAYS_PER_MONTH
-        row["condition"] = conditions().index(payment.condition)
-        row["refund"] = payment.refund
-        row["refund_if"] = REFUNDS[payment.refund_if]
-        row["refund_days"] = payment.refund_months * DAYS_PER_MONTH
-    return table
+def _write_payments(book: Economics, q: Any) -> None:
+    payments = book.payment.payments
+    if len(payments) > room.PAYMENTS:
+        raise Problem(f"economics.payment.payments: {len(payments)} payments, at most {room.PAYMENTS} fit")
+    q["payments"] = len(payments)
+    q["hct_counts"] = int(book.payment.hct_counts)
+    for k, payment in enumerate(payments):
+        q["payment_share"][k] = payment.share
+        q["payment_days"][k] = payment.months * DAYS_PER_MONTH
+        q["payment_condition"][k] = conditions().index(payment.condition)
+        q["payment_refund"][k] = payment.refund
+        q["payment_refund_if"][k] = REFUNDS[payment.refund_if]
+        q["payment_refund_days"][k] = payment.refund_months * DAYS_PER_MONTH
 
 
-def _rates(book: Economics) -> np.ndarray:
+def _write_discounting(book: Economics, q: Any) -> None:
     discount = book.discount
     later = discount.later
-    rates = [discount.costs, discount.effects, *([later.costs, later.effects] if later else [])]
-    logs = [math.log1p(rate.value) for rate in rates]
-    return np.array([*logs, *(() if later else logs), later.after.value if later else math.inf])
+    q["cost_rate"] = math.log1p(discount.costs.value)
+    q["effect_rate"] = math.log1p(discount.effects.value)
+    q["cost_later"] = math.log1p(later.costs.value) if later else q["cost_rate"]
+    q["effect_later"] = math.log1p(later.effects.value) if later else q["effect_rate"]
+    q["step"] = later.after.value if later else math.inf
+    q["discounts_costs"] = int(q["cost_rate"] != 0.0 or q["cost_later"] != 0.0)
+    q["discounts_effects"] = int(q["effect_rate"] != 0.0 or q["effect_later"] != 0.0)
 
 
-def _tails(book: Economics) -> np.ndarray:
+def _write_norms(book: Economics, q: Any) -> None:
     """Integrate the norms, times ``exp(-rate * age)``, from each age to the end of the table."""
+    q["with_norms"] = int(book.utilities.norms != "none")
     table = norms(book.utilities.norms)
+    q["norms"] = table.ravel()
     tails = np.zeros((3, 2, AGES + 1))
-    rates = _rates(book)
-    for k, rate in enumerate((0.0, rates[1], rates[3])):
-        ages = np.arange(AGES)
-        year = np.ones(AGES) if rate == 0.0 else np.exp(-rate * ages) * -np.expm1(-rate) / rate
+    ages = np.arange(AGES + 1)
+    factors = np.ones((3, AGES + 1))
+    for k, rate in enumerate((0.0, q["effect_rate"], q["effect_later"])):
+        factors[k] = np.exp(-rate * ages)
+        year = np.ones(AGES) if rate == 0.0 else factors[k, :-1] * -np.expm1(-rate) / rate
         tails[k, :, :-1] = np.cumsum((table * year)[:, ::-1], axis=1)[:, ::-1]
-    return tails
+    q["tails"] = tails.ravel()
+    q["age_factors"] = factors.ravel()
 
 
 def unadjusted(book: Economics) -> list[tuple[str, Price]]:

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from sim import journal
-from sim.economics import kernel as valuing
+from sim.economics import kernel
 from sim.economics.compiling import compiled_once
 from sim.economics.settings import CATEGORIES, PERSPECTIVES, Economics, loss_names
-from sim.economics.tariff import Tariff, compile_tariff, item_names
+from sim.economics.tariff import WORK, Tariff, compile_tariff, item_names
 from sim.kernel import jit_enabled
 from sim.problems import Problem
 
@@ -99,19 +99,19 @@ class Valuation:
         """
         attributes = np.stack([np.asarray(people[name], dtype=np.float64) for name in ATTRIBUTES], axis=1)
         self._check_products(attributes[np.asarray(counted, dtype=bool), -1])
-        categories, periods = len(CATEGORIES) + len(PERSPECTIVES), len(self.tariff.periods)
+        rowcount, periods = len(CATEGORIES) + len(PERSPECTIVES), len(self.tariff.periods)
         lines = np.zeros((len(first_row) - 1, len(self.columns)))
-        cells = np.zeros((2, categories, periods, 2))
-        items = np.zeros((len(self.items), periods, 2))
-        arguments = (rows, first_row, attributes, np.asarray(counted, dtype=np.int64), self.tariff)
+        cells = np.zeros((2, rowcount * periods * 2))
+        work = np.zeros(1, dtype=WORK)
+        among = np.asarray(counted, dtype=np.int64)
         if jit_enabled():
-            _function()(*arguments, lines, cells, items)
+            _function()(rows, first_row, attributes, among, self.tariff.record, work, lines, cells)
         else:
-            plain = self.tariff._replace(
-                rules=self.tariff.rules.view(np.recarray), payments=self.tariff.payments.view(np.recarray)
-            )
-            _function()(rows.view(np.recarray), *arguments[1:4], plain, lines, cells, items)
-        return Valued(lines, cells, items)
+            record = self.tariff.record.view(np.recarray)
+            rows, plain = rows.view(np.recarray), work.view(np.recarray)
+            _function()(rows, first_row, attributes, among, record, plain, lines, cells)
+        items = work["items"].reshape(-1, kernel.PERIODS, 2)[: len(self.items), :periods]
+        return Valued(lines, cells.reshape(2, rowcount, periods, 2), items.copy())
 
     def _check_products(self, codes: np.ndarray) -> None:
         for code in np.unique(codes).astype(int):
@@ -133,7 +133,7 @@ def counted(rows: np.ndarray, first_row: np.ndarray, origin: str) -> np.ndarray:
     if origin == "referral":
         return np.ones(len(first_row) - 1, dtype=bool)
     if origin == "infusion":
-        hit = (rows["event"] == journal.INFUSION) & (rows["detail"] < valuing.OTHER_CAR)
+        hit = (rows["event"] == journal.INFUSION) & (rows["detail"] < kernel.OTHER_CAR)
     else:
         hit = (rows["event"] == journal.RESPONSE) & (rows["detail"] == 1)
     return np.diff(np.concatenate([[0], np.cumsum(hit)])[first_row]) > 0
@@ -161,4 +161,4 @@ def value_block(
 @cache
 def _function() -> Callable[..., None]:
     """Compile the valuation, or load it."""
-    return compiled_once(valuing.value_all)
+    return compiled_once(kernel.value_all)
