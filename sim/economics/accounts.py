@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from sim.economics.estimates import Estimates
-from sim.economics.norms import AGES
+from sim.economics.kernel import AGES
 from sim.economics.settings import CATEGORIES, PERSPECTIVES, Economics
 from sim.economics.strata import ALL, strata_codes, strata_names
 from sim.economics.summing import add_lines, add_products

@@ -16,7 +16,8 @@ import numpy as np
 from sim.economics.accounts import Accounts
 from sim.economics.estimates import Estimates
 from sim.economics.frames import period_names
-from sim.economics.norms import AGES, norms
+from sim.economics.kernel import AGES
+from sim.economics.norms import norms
 from sim.economics.ranking import benefits, choices, incremental_with_errors, value_of_stratifying
 from sim.economics.settings import PRODUCT
 from sim.economics.shortfall import Remaining, equal_value_life_years, remaining, shortfall

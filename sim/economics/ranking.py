@@ -254,6 +254,8 @@ def _in_stratum(
 ) -> dict[str, Any]:
     value = level * estimates.effect - estimates.cost
     best = int(value.argmax()) if estimates.n >= SMALLEST else overall
+    if value[overall] == value[best]:  # a tie changes no choice
+        best = overall
     row: dict[str, Any] = {"stratum": name, "patients": estimates.n, "share": estimates.n / everybody}
     row |= {"best": estimates.names[best], "nmb": value[best], "margin": math.nan, "margin_se": math.nan}
     if len(value) > 1:

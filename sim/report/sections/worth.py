@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
+from sim.report.cheers import checklist
 from sim.report.page import Page, section
 from sim.report.worth import currency, perspective
 
@@ -198,6 +199,18 @@ def verification(page: Page) -> Markup:
     caption = "Verification tests of the model: what is changed, what must follow, what was found."
     headings = ("Test", "Change", "Expected", "Found", "Result")
     return page.template("table.html.j2", {"lead": f"{lead}.", "tables": [(caption, headings, rows)]})
+
+
+@section(86, "CHEERS 2022", needs=("incremental",))
+def cheers(page: Page) -> Markup:
+    """Show the reporting checklist, filled where the program knows."""
+    rows = [(str(i.number), [i.part, i.topic, i.answer]) for i in checklist(page.frames)]
+    caption = (
+        "Checklist for reporting health economic evaluations (CHEERS 2022); what the program cannot know is left open."
+    )
+    return page.template(
+        "table.html.j2", {"lead": "", "tables": [(caption, ("Item", "Part", "Topic", "This run"), rows)]}
+    )
 
 
 # --- how numbers are written ------------------------------------------------------------------------------------------
