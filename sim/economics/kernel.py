@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-
 from sim import journal as _j
 
 DAYS: Final = 365.25
