@@ -19,7 +19,7 @@ from sim.economics.kernel import AGES
 from sim.economics.settings import CATEGORIES, PERSPECTIVES, Economics
 from sim.economics.strata import ALL, strata_codes, strata_names
 from sim.economics.summing import add_lines, add_products
-from sim.economics.valuation import ATTRIBUTES, Valuation, Valued, value_block
+from sim.economics.valuation import ATTRIBUTES, Valuation, Valued, reaching, value_block
 from sim.problems import Problem, did_you_mean
 from sim.tally.exact import ONE, error_of, exact, mean_of, variance_of
 
@@ -101,9 +101,11 @@ class Accounts:
             raise ValueError(f"patients from {block.first} on were counted already")
         people = block.lives[self.reference]
         rows = {name: block.rows[name] for name in self.policies}
-        valued, among = value_block(self.valuation, rows, block.first_row, people)
+        reached = reaching(rows, block.first_row, self.valuation.origin)
+        valued, among = value_block(self.valuation, rows, block.first_row, people, np.all(reached, axis=0))
         codes = strata_codes(people, self.valuation.products)
-        self._count(valued, among, codes, _anybody(rows, block.first_row, self.valuation.origin))
+        self._count(valued, among, codes)
+        self.left_out += int(np.any(reached, axis=0).sum() - among.sum())
         whole = np.minimum(np.asarray(people["age"])[among].astype(np.int64), AGES - 1)
         np.add.at(self.ages, (np.asarray(people["female"])[among].astype(np.int64), whole), 1)
         self.blocks.add(block.first)
@@ -137,10 +139,45 @@ class Accounts:
             self.paid[name] += counter
         self.blocks |= other.blocks
 
-    def _count(self, valued: Mapping[str, Valued], among: np.ndarray, codes: np.ndarray, anybody: int) -> None:
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give all that is counted as arrays, for storage: numbers, and whole numbers of any length."""
+        found: dict[str, np.ndarray] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                found[name] = value
+            elif isinstance(value, dict) and name != "paid":
+                found |= {f"{name}/{key}": part for key, part in value.items()}
+        for policy, counter in self.paid.items():
+            values = sorted(counter)
+            found[f"paid/{policy}/amount"] = np.array(values, dtype=np.float64)
+            found[f"paid/{policy}/patients"] = np.array([counter[value] for value in values], dtype=np.int64)
+        found["blocks"] = np.array(sorted(self.blocks), dtype=np.int64)
+        found["left_out"] = np.array([self.left_out])
+        return found
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over what `arrays` gave, in accounts with the same books, policies, origin and reference.
+
+        Raises
+        ------
+        KeyError
+            When an array is missing: those were other accounts.
+        """
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                setattr(self, name, arrays[name].reshape(value.shape))
+            elif isinstance(value, dict) and name != "paid":
+                for key, part in value.items():
+                    value[key] = arrays[f"{name}/{key}"].reshape(part.shape)
+        for policy in self.policies:
+            amounts = arrays[f"paid/{policy}/amount"].tolist()
+            self.paid[policy] = Counter(dict(zip(amounts, arrays[f"paid/{policy}/patients"].tolist(), strict=True)))
+        self.blocks = {int(first) for first in arrays["blocks"]}
+        self.left_out = int(arrays["left_out"][0])
+
+    def _count(self, valued: Mapping[str, Valued], among: np.ndarray, codes: np.ndarray) -> None:
         inside = codes[among]
         self.n += np.bincount(inside.ravel(), minlength=len(self.strata))
-        self.left_out += anybody - int(among.sum())
         for name, value in valued.items():
             lines = np.ascontiguousarray(value.people[among])
             self.sums[name] += exact(add_lines(lines, inside, len(self.strata)))
@@ -244,12 +281,6 @@ def _covariance(n: int, one: int, two: int, product: int) -> float:
     if n < 2:
         return math.nan
     return (n * product * ONE - one * two) / (n * (n - 1) * ONE * ONE)
-
-
-def _anybody(rows: Mapping[str, np.ndarray], first_row: Mapping[str, np.ndarray], origin: str) -> int:
-    from sim.economics.valuation import counted
-
-    return int(np.logical_or.reduce([counted(rows[name], first_row[name], origin) for name in rows]).sum())
 
 
 #: Columns of patients that accounts read.

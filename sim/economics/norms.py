@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from sim.economics.kernel import AGES
+from sim.economics import kernel
 from sim.evidence import DATA
 
+#: Ages tabulated; nobody lives longer.
+AGES: Final = kernel.AGES
 #: Youngest age for which the UK norms hold; below it the value at that age is used (assumed).
 UK_YOUNGEST: Final = 18
 #: Name in the settings -> country and kind of row in ``utility_norms.csv``.

@@ -306,13 +306,13 @@ def _write_rules(book: Economics, prices: dict[str, float], q: Any) -> None:
         for event in _events(charge):
             for detail in charge.detail if charge.detail is not None else (-1,):
                 found.append((event, _rule(charge, prices, item, detail, covered, bundle)))
-    for what, number, most in (("charges", len(found), room.RULES), ("items", len(book.resources) + 1, room.ITEMS)):
-        if number > most:
-            raise Problem(f"economics.resources: {number} {what} (each event and detail counts), at most {most} fit")
+    for what, many, most in (("charges", len(found), room.RULES), ("items", len(book.resources) + 1, room.ITEMS)):
+        if many > most:
+            raise Problem(f"economics.resources: {many} {what} (each event and detail counts), at most {most} fit")
     found.sort(key=lambda pair: pair[0])
-    for k, (_, rule) in enumerate(found):
-        for name, number in rule.items():
-            q[f"rule_{name}"][k] = number
+    for k, (_, one) in enumerate(found):
+        for key, number in one.items():
+            q[f"rule_{key}"][k] = number
     events = np.array([event for event, _ in found], dtype=np.int64)
     q["first_rule"] = np.searchsorted(events, np.arange(_EVENT_ROOM))
     for event, rule in found:

@@ -139,13 +139,30 @@ def counted(rows: np.ndarray, first_row: np.ndarray, origin: str) -> np.ndarray:
     return np.diff(np.concatenate([[0], np.cumsum(hit)])[first_row]) > 0
 
 
+def reaching(rows: Mapping[str, np.ndarray], first_row: Mapping[str, np.ndarray], origin: str) -> np.ndarray:
+    """Tell who reaches the origin under which policy: shape (policies, n), bool."""
+    return np.stack([counted(rows[name], first_row[name], origin) for name in rows])
+
+
 def value_block(
     valuation: Valuation,
     rows: Mapping[str, np.ndarray],
     first_row: Mapping[str, np.ndarray],
     people: Any,
+    among: np.ndarray | None = None,
 ) -> tuple[dict[str, Valued], np.ndarray]:
     """Value a block under every policy; who is counted is counted under all of them.
+
+    Parameters
+    ----------
+    valuation
+        Books and conventions.
+    rows, first_row
+        Policy -> journal rows, and where each patient's begin.
+    people
+        Attributes of the patients, the same under every policy.
+    among
+        Who is counted, where that is known already.
 
     Returns
     -------
@@ -154,8 +171,8 @@ def value_block(
     numpy.ndarray
         Who is counted, shape (n,), bool.
     """
-    among = np.logical_and.reduce([counted(rows[name], first_row[name], valuation.origin) for name in rows])
-    return {name: valuation.lives(rows[name], first_row[name], people, among) for name in rows}, among
+    inside = np.all(reaching(rows, first_row, valuation.origin), axis=0) if among is None else among
+    return {name: valuation.lives(rows[name], first_row[name], people, np.asarray(inside)) for name in rows}, inside
 
 
 @cache

@@ -19,7 +19,7 @@ from sim.evidence import evidence_hash
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.run import Block, Simulation
-from sim.experiments.valuing import accounts_for, described, write_accounts
+from sim.experiments.valuing import accounts_for, described, write_accounts, write_life_expectancy
 from sim.kernel import kernel_hash
 from sim.patient import published_names
 from sim.tally.counts import Tally
@@ -81,6 +81,7 @@ def simulate_into(settings: Any, folder: Path) -> None:
     write_tables(tally, folder)
     if accounts is not None:
         write_accounts(accounts, folder)
+        write_life_expectancy(settings, folder)
     if parts is not None:
         parts.write()
     write_parameters(settings, folder)

@@ -45,6 +45,15 @@ def described(book: Any) -> dict[str, Any] | None:
     }
 
 
+def write_life_expectancy(settings: Any, folder: Path) -> None:
+    """Write ``life_expectancy.csv``: years left by arm, age and discount rate, in closed form."""
+    from sim.economics.life_expectancy import expectancies
+
+    table = settings.life_table
+    frame = expectancies(settings.biology.mortality, table.country, table.year)
+    frame.to_csv(folder / "life_expectancy.csv", index=False, float_format="%.10g")
+
+
 def write_accounts(accounts: Accounts, folder: Path) -> None:
     """Write ``costs.csv``, ``items.csv``, ``qalys.csv``, ``payments.csv`` and the decision analysis on top."""
     from sim.economics.answers import write_decisions
