@@ -80,7 +80,6 @@ def _about(book: Any, frames: Frames) -> None:
         ("Profile", economics.get("label", "")),
         ("Perspective", economics.get("perspective", "")),
         ("Currency", economics.get("currency", "")),
-        ("Settings", frames.manifest.get("settings_hash", "")),
         ("", ""),
         ("Ledger", "mean discounted quantity per patient x unit price, by option, item and period (years)"),
         ("", "quantity: what valuation charged, in units of the price; discounting is in the quantity"),
