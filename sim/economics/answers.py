@@ -18,7 +18,7 @@ from sim.economics.estimates import Estimates
 from sim.economics.frames import period_names
 from sim.economics.kernel import AGES
 from sim.economics.norms import norms
-from sim.economics.ranking import benefits, choices, incremental_with_errors, value_of_stratifying
+from sim.economics.ranking import NOT_CHOICES, benefits, choices, incremental_with_errors, value_of_stratifying
 from sim.economics.settings import PRODUCT
 from sim.economics.shortfall import Remaining, equal_value_life_years, remaining, shortfall
 from sim.economics.tariff import amounts
@@ -33,15 +33,22 @@ WITHOUT: Final = "no_car"
 
 
 def decision_frames(accounts: Accounts) -> dict[str, pd.DataFrame]:
-    """Give every table of decision analysis by the name of its file."""
+    """Give the tables of decision analysis by the name of their file.
+
+    None where nobody reached the origin; without a policy that could be chosen only what compares nothing; subgroups
+    from two patients on.
+    """
+    if accounts.n[0] == 0:
+        return {}
     healthy = expected_without_disease(accounts)
-    return {
-        "incremental": incremental_frame(accounts, healthy),
-        "nmb": benefits(accounts.estimates(), accounts.book.wtp, reference=_reference(accounts)),
-        "subgroups": subgroup_frame(accounts),
-        "severity": severity_frame(accounts, healthy),
-        "ledger": ledger_frame(accounts),
-    }
+    found = {"severity": severity_frame(accounts, healthy), "ledger": ledger_frame(accounts)}
+    if set(accounts.policies) <= set(NOT_CHOICES):
+        return found
+    found["incremental"] = incremental_frame(accounts, healthy)
+    found["nmb"] = benefits(accounts.estimates(), accounts.book.wtp, reference=_reference(accounts))
+    if accounts.n[0] > 1:
+        found["subgroups"] = subgroup_frame(accounts)
+    return found
 
 
 def write_decisions(accounts: Accounts, folder: Path) -> None:

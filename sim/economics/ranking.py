@@ -169,7 +169,7 @@ def benefits(
     rows: list[dict[str, Any]] = []
     for level in grid(wtp):
         value = level * chosen.effect - chosen.cost
-        best = _expanded(shares_best(level * simulated[1] - simulated[0]).mean(axis=0), chosen)
+        best = _expanded(_shares(level * simulated[1] - simulated[0]), chosen)
         order = sorted(range(len(names)), key=lambda k: (-value[k], names[k]))
         for place, k in enumerate(order):
             sd = _error(chosen, [(k, -1.0, level)])
@@ -263,7 +263,7 @@ def _in_stratum(
         row["margin"] = value[best] - value[second]
         row["margin_se"] = _error(estimates, [(best, -1.0, level), (second, 1.0, -level)])
     cost, effect = _repetitions(estimates, seed)
-    row["p_best"] = _expanded(shares_best(level * effect - cost).mean(axis=0), estimates)[best]
+    row["p_best"] = _expanded(_shares(level * effect - cost), estimates)[best]
     row["gain"] = value[best] - value[overall]
     row["gain_se"] = _error(estimates, [(best, -1.0, level), (overall, 1.0, -level)])
     return row
@@ -272,6 +272,8 @@ def _in_stratum(
 def frontier_probabilities(estimates: Estimates, seed: int = 1) -> np.ndarray:
     """Give, for every option, the probability of being on the frontier of a run without Monte-Carlo error."""
     cost, effect = _repetitions(estimates, seed)
+    if np.isnan(cost).any():
+        return np.full(len(estimates.names), np.nan)
     return _expanded(best_somewhere(cost, effect).mean(axis=0), estimates, share=False)
 
 
@@ -295,11 +297,19 @@ def _repetitions(estimates: Estimates, seed: int) -> tuple[np.ndarray, np.ndarra
     """Imagine the run again and again: costs and effects of distinct options, shape (repetitions, options)."""
     distinct, _ = _distinct(estimates)
     few = picked(estimates, distinct)
+    if not np.isfinite(few.covariance).all():
+        return np.full((1, len(distinct)), np.nan), np.full((1, len(distinct)), np.nan)
     values, vectors = np.linalg.eigh(few.covariance / few.n)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     width = 2 * len(distinct)
     moves = normals(seed, 7, REPETITIONS * width).reshape(REPETITIONS, width) @ root.T
     return few.cost + moves[:, : len(distinct)], few.effect + moves[:, len(distinct) :]
+
+
+def _shares(benefit: np.ndarray) -> np.ndarray:
+    """Give each option's share of best repetitions; missing where there are none."""
+    shares: np.ndarray = benefit[0] if np.isnan(benefit).any() else shares_best(benefit).mean(axis=0)
+    return shares
 
 
 def _distinct(estimates: Estimates) -> tuple[list[int], list[int]]:
@@ -334,8 +344,8 @@ def _patients(estimates: Estimates, k: int, rival: int, wtp: float, error: float
     if not 0 < error < 1:
         raise Problem(f"error: {error:g} must lie between 0 and 1")
     spread = _error(estimates, [(k, -1.0, wtp), (rival, 1.0, -wtp)])
-    if spread == 0:
-        return 0.0
+    if spread == 0 or math.isnan(spread):
+        return spread
     apart = abs((wtp * estimates.effect - estimates.cost)[k] - (wtp * estimates.effect - estimates.cost)[rival])
     if apart == 0:
         return math.inf
@@ -350,6 +360,8 @@ def _error(estimates: Estimates, terms: Sequence[tuple[int, float, float]]) -> f
         weights[option + len(estimates.names)] += effect
     scale = float((weights**2 * np.diag(estimates.covariance)).sum())
     variance = float(weights @ estimates.covariance @ weights)
+    if math.isnan(variance):  # a single patient says nothing about errors
+        return math.nan
     return math.sqrt(variance / estimates.n) if variance > 1e-12 * scale else 0.0
 
 

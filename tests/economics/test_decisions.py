@@ -260,3 +260,22 @@ def test_a_price_moves_the_frontier_where_no_car_is_an_option() -> None:
     (zero, first), (low, second), (high, third) = steps
     assert (third - second) / (high - low) == pytest.approx((second - first) / (low - zero), rel=1e-6)
     assert first < second < third
+
+
+@pytest.mark.parametrize(
+    ("overrides", "written"),
+    [
+        (["policy=[watch,selective]", "cohort.n=1"], {"ledger", "severity", "incremental", "nmb"}),
+        (["policy=[trial_practice]", "cohort.n=30"], {"ledger", "severity"}),
+        (["policy=[watch]", "cohort.n=30"], {"ledger", "severity", "incremental", "nmb", "subgroups"}),
+        (["policy=[watch,selective]", "cohort.n=5", "economics=none"], set()),
+    ],
+)
+def test_small_and_odd_runs_write_what_can_be_said(overrides: list[str], written: set[str], tmp_path: Path) -> None:
+    settings = settings_from([*overrides, "engine=batch", "origin=referral", "quiet=true"])
+    simulate_into(settings, tmp_path)
+    frames = Frames.read(tmp_path)
+    known = ("ledger", "severity", "incremental", "nmb", "subgroups")
+    assert {name for name in known if getattr(frames, name) is not None} == written
+    assert (write_workbook(frames, tmp_path / "book.xlsx") is None) == ("incremental" not in written)
+    render(frames, [], tmp_path / "report.html")

@@ -161,3 +161,14 @@ def test_a_single_option_and_a_single_unknown_reference() -> None:
         benefits(alone, 1000, reference="aa")
     with pytest.raises(Problem, match="wtp: is empty"):
         benefits(alone, [])
+
+
+def test_one_patient_says_nothing_about_errors() -> None:
+    cost, effect = lives(9, 2)
+    alone = Estimates(NAMES, 1, cost[0], effect[0], np.full((6, 6), np.nan), "USD 2024", "QALY")
+    table = incremental_with_errors(alone)
+    assert table[["cost_se", "effect_se", "p_frontier"]].isna().all().all()
+    assert list(table["option"][table["status"] == "ND"])
+    ranked = benefits(alone, 1000)
+    assert ranked[["nmb_se", "p_best"]].isna().all().all()
+    assert ranked["rank"].tolist() == [1, 2, 3]
