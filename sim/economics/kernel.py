@@ -529,10 +529,11 @@ def lose(rows: Any, first: int, last: int, q: Any, w: Any) -> None:
             w.event_start[events] = start
             w.event_loss[events] = loss
             events += 1
+        discounted = loss * (present / worth)  # in this order it is `loss` itself where nothing is discounted
         w.lost[2 * cause] += loss
-        w.lost[2 * cause + 1] += loss / worth * present
+        w.lost[2 * cause + 1] += discounted
         w.qalys -= loss
-        w.qalys_discounted -= loss / worth * present
+        w.qalys_discounted -= discounted
 
 
 # --- one life, all lives ----------------------------------------------------------------------------------------------
