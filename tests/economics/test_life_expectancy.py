@@ -68,7 +68,7 @@ def test_steps_are_what_quadrature_gives(rate):
         ratio = np.select([middle < 1.7, middle < 6.0], [2.0, 9.0], 3.0)
         return math.exp(-float((ratio * hazards[(12.4 + middle).astype(int).clip(0, 100)]).sum()) * t / 3999)
 
-    expected = quad(lambda t: survival(t) * (1 + rate) ** -t, 0.0, 88.0, limit=60, epsabs=1e-3)[0]
+    expected = quad(lambda t: survival(t) * (1 + rate) ** -t, 0.0, 88.0, limit=60, epsabs=1e-3, epsrel=1e-4)[0]
     assert life_expectancy(12.4, steps, rate=rate, female=1.0) == pytest.approx(expected, rel=2e-3)
 
 

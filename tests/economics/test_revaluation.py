@@ -40,6 +40,18 @@ def test_other_books_give_what_a_fresh_run_with_them_gives(stored, tmp_path):
     assert (again / "curves.csv").read_bytes() == (fresh / "curves.csv").read_bytes()
 
 
+def test_patients_add_up_to_their_arm(stored):
+    people, arms = pd.read_parquet(stored / "value.parquet"), pd.read_csv(stored / "costs.csv")
+    arms = arms[(arms.perspective == "societal") & (arms.period == "total")]
+    for row in arms.itertuples():
+        column = (
+            f"cost_{'societal' if row.category == 'total' else row.category}{'_discounted' if row.discounted else ''}"
+        )
+        assert people.loc[people.policy == row.policy, column].sum() / row.n == pytest.approx(
+            row.mean, rel=1e-9, abs=1e-9
+        )
+
+
 def test_a_threshold_price_makes_the_net_benefit_zero(stored, tmp_path):
     wtp = 100000.0
     run = ["experiment=price", f"run={stored}", f"economics.wtp={wtp:.0f}", "quiet=true"]
@@ -48,7 +60,8 @@ def test_a_threshold_price_makes_the_net_benefit_zero(stored, tmp_path):
     assert row.comparator == "no_car"
     base = settings_from(["policy=watch"]).economics.prices["tisa_cel"].value
     scaled = base * row.factor
-    moved = [f"economics.prices.tisa_cel.{end}={scaled!r}" for end in ("value", "low", "high")]
+    ends = (("value", scaled), ("low", scaled / 2), ("high", scaled * 2))
+    moved = [f"economics.prices.tisa_cel.{end}={number:.17g}" for end, number in ends]
     again = price.run(settings_from([*run, *moved, f"out={tmp_path / 'b'}"]))
     curve = pd.read_csv(again / "price_curve.csv")
     here = curve[(curve.policy == "watch") & (curve.factor == 1.0)].iloc[0]
