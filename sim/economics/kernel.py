@@ -99,12 +99,19 @@ def flow_between(
 ) -> float:
     """Present value of 1 per year between two times whose discount factors are known."""
     if start >= step:
-        return (at_start - at_stop) / later if later != 0.0 else at_start * (stop - start)
+        return (stop - start) * mean_factor(at_start, at_stop, later * (stop - start))
     if stop <= step:
-        return (at_start - at_stop) / rate if rate != 0.0 else stop - start
+        return (stop - start) * mean_factor(at_start, at_stop, rate * (stop - start))
     middle = factor_at(step, rate, later, step)
-    before = (at_start - middle) / rate if rate != 0.0 else step - start
-    return before + ((middle - at_stop) / later if later != 0.0 else middle * (stop - step))
+    before = (step - start) * mean_factor(at_start, middle, rate * (step - start))
+    return before + (stop - step) * mean_factor(middle, at_stop, later * (stop - step))
+
+
+def mean_factor(at_start: float, at_stop: float, spent: float) -> float:
+    """Mean of ``at_start exp(-spent u)`` over u from 0 to 1: a series where the difference of its ends would cancel."""
+    if spent < 1e-4:
+        return at_start * (1.0 - spent * (0.5 - spent / 6.0))
+    return (at_start - at_stop) / spent
 
 
 # --- costs ------------------------------------------------------------------------------------------------------------
@@ -377,10 +384,8 @@ def tail(q: Any, w: Any, table: int, whole: int, age: float, factor: float, rate
     """
     sex = 1 if w.female > 0.0 else 0
     norm = q.norms[sex * AGES + whole]
-    if rate == 0.0:
-        part = whole + 1.0 - age
-    else:
-        part = (factor - q.age_factors[table * _TAIL + whole + 1]) / rate
+    rest = whole + 1.0 - age
+    part = rest * mean_factor(factor, q.age_factors[table * _TAIL + whole + 1], rate * rest)
     return norm * part + q.tails[(table * 2 + sex) * _TAIL + whole + 1]
 
 
@@ -529,10 +534,11 @@ def lose(rows: Any, first: int, last: int, q: Any, w: Any) -> None:
             w.event_start[events] = start
             w.event_loss[events] = loss
             events += 1
+        discounted = loss * (present / worth)  # in this order it is `loss` itself where nothing is discounted
         w.lost[2 * cause] += loss
-        w.lost[2 * cause + 1] += loss / worth * present
+        w.lost[2 * cause + 1] += discounted
         w.qalys -= loss
-        w.qalys_discounted -= loss / worth * present
+        w.qalys_discounted -= discounted
 
 
 # --- one life, all lives ----------------------------------------------------------------------------------------------

@@ -19,7 +19,13 @@ from sim.evidence import evidence_hash
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.run import Block, Simulation
-from sim.experiments.valuing import accounts_for, described, write_accounts, write_life_expectancy
+from sim.experiments.valuing import (
+    PatientValues,
+    accounts_for,
+    described,
+    write_accounts,
+    write_life_expectancy,
+)
 from sim.kernel import kernel_hash
 from sim.patient import published_names
 from sim.tally.counts import Tally
@@ -67,13 +73,16 @@ def simulate_into(settings: Any, folder: Path) -> None:
     accounts = accounts_for(settings)
     keeps = keeps_journal(settings, lives)
     simulation.journal = keeps or accounts is not None
+    values = PatientValues(accounts) if keeps and accounts is not None else None
     tally = Tally(list(settings.policy), settings.origin, settings.reference_policy, simulation.horizon)
     parts = Parts(folder, list(settings.policy)) if keeps else None
     with progress(lives, "lives", quiet=settings.quiet) as advance:
         for block in simulation.blocks():
             tally.add(block.first, block.lives)
             if accounts is not None:
-                accounts.add(block)
+                valued = accounts.add(block)
+                if values is not None:
+                    values.keep(block.first, valued)
             if parts is not None:
                 parts.keep(block)
             advance(sum(len(part) for part in block.lives.values()))
@@ -82,6 +91,8 @@ def simulate_into(settings: Any, folder: Path) -> None:
     if accounts is not None:
         write_accounts(accounts, folder)
         write_life_expectancy(settings, folder)
+    if values is not None:
+        values.write(folder / "value.parquet")
     if parts is not None:
         parts.write()
     write_parameters(settings, folder)

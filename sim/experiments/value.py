@@ -13,7 +13,7 @@ from sim.experiments.compare import illustrate, manifest, write_config, write_pa
 from sim.experiments.folders import point_latest, run_folder, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.stored import StoredRun
-from sim.experiments.valuing import accounts_for, write_accounts, write_life_expectancy
+from sim.experiments.valuing import PatientValues, accounts_for, write_accounts, write_life_expectancy
 from sim.problems import Problem
 
 #: Tables of the run that prices do not change.
@@ -37,8 +37,9 @@ def run(settings: Any) -> Path:
     folder = run_folder(revised)
     with written_whole(folder, revised) as scratch:
         started = time.perf_counter()
-        accounts = revalued(stored, revised)
+        accounts, patients = revalued(stored, revised)
         write_accounts(accounts, scratch)
+        patients.write(scratch / "value.parquet")
         write_life_expectancy(revised, scratch)
         for name in KEPT:
             if (stored.folder / name).exists():
@@ -75,12 +76,13 @@ def revised_settings(settings: Any) -> tuple[StoredRun, Any]:
     return stored, revised.model_copy(update={"cohort": cohort})
 
 
-def revalued(stored: StoredRun, settings: Any) -> Accounts:
-    """Fill accounts from a stored journal."""
+def revalued(stored: StoredRun, settings: Any) -> tuple[Accounts, PatientValues]:
+    """Fill accounts from a stored journal, and keep what every patient costs and gains."""
     accounts = accounts_for(settings)
     assert accounts is not None
+    patients = PatientValues(accounts)
     with progress(stored.n * len(accounts.policies), "lives valued", quiet=settings.quiet) as advance:
         for block in stored.blocks(PEOPLE_COLUMNS):
-            accounts.add(block)
+            patients.keep(block.first, accounts.add(block))
             advance(sum(len(starts) - 1 for starts in block.first_row.values()))
-    return accounts
+    return accounts, patients

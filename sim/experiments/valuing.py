@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sim.economics.accounts import Accounts
+from sim.economics.valuation import Valued
 
 
 def accounts_for(settings: Any) -> Accounts | None:
@@ -43,6 +47,45 @@ def described(book: Any) -> dict[str, Any] | None:
         "wtp": list(book.wtp),
         "norms": book.utilities.norms,
     }
+
+
+class PatientValues:
+    """What every patient costs and gains, gathered by block and written sorted by policy and patient.
+
+    Parameters
+    ----------
+    accounts
+        The accounts beside which it is gathered.
+    """
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.columns = accounts.valuation.columns
+        self.policies = accounts.policies
+        self._blocks: list[tuple[int, dict[str, np.ndarray]]] = []
+
+    def keep(self, first: int, valued: Mapping[str, Valued]) -> None:
+        """Keep the lines of a block's patients (single precision would not add up to the arm)."""
+        self._blocks.append((first, {name: value.people for name, value in valued.items()}))
+
+    def write(self, path: Path) -> None:
+        """Write one row per policy and patient: policy, patient, then `sim.economics.valuation.columns`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        writer = None
+        try:
+            for policy in self.policies:
+                for first, lines in sorted(self._blocks, key=lambda block: block[0]):
+                    people = lines[policy]
+                    table = {"policy": pa.repeat(policy, len(people)), "patient": np.arange(len(people)) + first}
+                    table |= {name: np.ascontiguousarray(people[:, i]) for i, name in enumerate(self.columns)}
+                    whole = pa.table(table)
+                    if writer is None:
+                        writer = pq.ParquetWriter(path, whole.schema, compression="zstd")
+                    writer.write_table(whole)
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 def write_life_expectancy(settings: Any, folder: Path) -> None:
