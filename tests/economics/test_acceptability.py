@@ -114,14 +114,14 @@ def test_the_frontier_curve_follows_expected_benefit_not_probability() -> None:
 def test_monte_carlo_errors_are_the_spread_over_repetitions(measure: str) -> None:
     functions = {"nmb": nmb, "ceac": ceac, "expected_loss": expected_loss, "evpi": evpi}
     found, errors = [], []
-    for seed in range(200):
+    for seed in range(120):
         costs, effects = random_draws(seed, draws=150, options=3)
         effects += np.array([0.0, 1.5, 0.5])  # one is clearly best
         found.append(np.atleast_2d(np.asarray(functions[measure](costs, effects, [30000])).ravel()))
         errors.append(np.asarray(mc_se(measure, costs, effects, [30000])).ravel())
     spread = np.concatenate(found).std(axis=0, ddof=1)
-    # the spread of 200 repetitions is known to 5%: four errors
-    np.testing.assert_allclose(np.mean(errors, axis=0), spread, rtol=0.2)
+    # the spread of 120 repetitions is known to 6.5%: four errors
+    np.testing.assert_allclose(np.mean(errors, axis=0), spread, rtol=0.26)
 
 
 def test_errors_of_derived_measures() -> None:

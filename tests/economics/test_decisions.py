@@ -267,8 +267,12 @@ def test_a_price_moves_the_frontier_where_no_car_is_an_option() -> None:
     [
         (["policy=[watch,selective]", "cohort.n=1"], {"ledger", "severity", "incremental", "nmb"}),
         (["policy=[trial_practice]", "cohort.n=30"], {"ledger", "severity"}),
-        (["policy=[watch]", "cohort.n=30"], {"ledger", "severity", "incremental", "nmb", "subgroups"}),
-        (["policy=[watch,selective]", "cohort.n=5", "economics=none"], set()),
+        pytest.param(
+            ["policy=[watch]", "cohort.n=30"],
+            {"ledger", "severity", "incremental", "nmb", "subgroups"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(["policy=[watch,selective]", "cohort.n=5", "economics=none"], set(), marks=pytest.mark.slow),
     ],
 )
 def test_small_and_odd_runs_write_what_can_be_said(overrides: list[str], written: set[str], tmp_path: Path) -> None:

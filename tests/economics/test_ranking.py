@@ -45,14 +45,14 @@ def estimates(cost: np.ndarray, effect: np.ndarray, names: tuple[str, ...] = NAM
 def test_errors_are_the_spread_over_repetitions() -> None:
     columns = ["cost", "effect", "inc_cost", "inc_effect", "icer"]
     found, stated, covered = [], [], []
-    for seed in range(300):
+    for seed in range(150):
         table = incremental_with_errors(estimates(*lives(seed, 400))).set_index("option").loc["b"]
         assert table["against"] == "a"
         found.append([table[c] for c in columns])
         stated.append([table[f"{c}_se"] for c in columns])
         covered.append(table["icer_low"] <= 2e4 / 0.5 <= table["icer_high"])
-    np.testing.assert_allclose(np.mean(stated, axis=0), np.std(found, axis=0, ddof=1), rtol=0.17)
-    assert 0.9 < np.mean(covered) < 0.99
+    np.testing.assert_allclose(np.mean(stated, axis=0), np.std(found, axis=0, ddof=1), rtol=0.24)
+    assert 0.88 < np.mean(covered) < 0.995
 
 
 def test_twins_are_told_apart_far_better_than_their_own_errors_say() -> None:

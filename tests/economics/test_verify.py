@@ -67,11 +67,12 @@ def test_a_test_that_stops_has_failed(bench: Bench) -> None:
     assert "ZeroDivisionError: by nothing" in row["measured"]
 
 
-def test_settings_that_cannot_be_verified_are_refused() -> None:
+def test_settings_that_cannot_be_verified_are_refused(bench: Bench) -> None:
+    settings = bench.settings
     with pytest.raises(Problem, match="origin=referral"):
-        Bench(settings_from(["experiment=verify", "policy=[watch]"]))
+        Bench(settings.model_copy(update={"policy": {"watch": settings.policy["watch"]}}))
     with pytest.raises(Problem, match="economics=none"):
-        Bench(settings_from(["experiment=verify", "economics=none"]))
+        Bench(settings.model_copy(update={"economics": None}))
 
 
 def test_frozen_survival_is_what_the_data_say() -> None:
@@ -112,9 +113,11 @@ def test_the_command_writes_table_and_report(tmp_path: Path) -> None:
     assert '<section id="verification"' in (out / "report.html").read_text()
 
 
-def test_a_failure_ends_with_an_error_and_leaves_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_ends_with_an_error_and_leaves_the_table(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad = [Check("1", "nothing", "everything", lambda bench: Finding(False, "nothing"))]
     monkeypatch.setattr(verify, "checks", lambda: bad)
     with pytest.raises(Problem, match=r"1 of 1 tests failed \(1\)"):
-        verify.run(settings_from(["experiment=verify", f"out={tmp_path / 'out'}", "quiet=true"]))
+        verify.run(bench.settings.model_copy(update={"out": str(tmp_path / "out"), "quiet": True}))
     assert "fail" in (tmp_path / "out" / "verify.csv").read_text()
