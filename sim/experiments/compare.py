@@ -13,8 +13,9 @@ from typing import Any
 from sim import __version__
 from sim.evidence import evidence_hash
 from sim.experiments.folders import claimed, extended_folder, finishing, point_latest, settings_hash
-from sim.experiments.gathering import Counted, Gatherer, Journals, Patients, gather
+from sim.experiments.gathering import Accounted, Counted, Gatherer, Journals, Patients, Values, gather
 from sim.experiments.run import Simulation
+from sim.experiments.valuing import described, write_accounts, write_life_expectancy
 from sim.kernel import kernel_hash
 from sim.tally.counts import Tally
 
@@ -53,8 +54,12 @@ def run(settings: Any) -> Path:
 
 
 def kinds(settings: Any, lives: int) -> list[type[Gatherer]]:
-    """Choose what is gathered: the tally, and patients and journal while lives are few."""
-    return [Counted, Patients, Journals] if keeps_journal(settings, lives) else [Counted]
+    """Choose what is gathered: tally and accounts; patients, journal and what each costs while lives are few."""
+    kept = keeps_journal(settings, lives)
+    chosen: list[type[Gatherer]] = [Counted, Patients, Journals] if kept else [Counted]
+    if settings.economics is not None:
+        chosen += [Accounted, Values] if kept else [Accounted]
+    return chosen
 
 
 def keeps_journal(settings: Any, lives: int) -> bool:
@@ -67,7 +72,10 @@ def keeps_journal(settings: Any, lives: int) -> bool:
 def write_answers(settings: Any, gathered: dict[str, Any], folder: Path) -> None:
     """Write all tables of a run."""
     write_tables(gathered["tally"].tally, folder)
-    for kind in (Patients.kind, Journals.kind):
+    if Accounted.kind in gathered:
+        write_accounts(gathered[Accounted.kind].accounts, folder)
+        write_life_expectancy(settings, folder)
+    for kind in (Patients.kind, Journals.kind, Values.kind):
         if kind in gathered:
             gathered[kind].write(folder / f"{kind}.parquet")
     write_parameters(settings, folder)
@@ -113,6 +121,7 @@ def manifest(settings: Any, n: int, seconds: float) -> dict[str, Any]:
         "reference": settings.reference_policy,
         "cohort": settings.cohort.label,
         "n": n,
+        "economics": described(settings.economics),
         "policies": {
             name: {"label": policy.label, "description": policy.description} for name, policy in settings.policy.items()
         },
@@ -133,6 +142,8 @@ def illustrate(folder: Path) -> None:
     from sim.report import page
     from sim.report.frames import Frames
     from sim.report.gallery import figures
+    from sim.report.workbook import NAME, write_workbook
 
     frames = Frames.read(folder)
+    write_workbook(frames, folder / NAME)
     page.render(frames, figures(frames, folder / "figures"), folder / "report.html")

@@ -32,6 +32,8 @@ from sim.units import DAYS_PER_YEAR
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sim.economics.accounts import Accounts
+
 #: Fewer lives than this are over before worker processes have started (measured: 2 CPU seconds each).
 SHORT: Final = {"batch": 600_000, "simpy": 6_000}
 #: Lives in a piece of a SimPy block: about a second.
@@ -191,6 +193,68 @@ class Journals(_Rows):
                 "detail": rows["detail"].astype(np.int32),
             }
         )
+
+
+class Accounted:
+    """The accounts: exact sums of costs and effects, whatever the number of patients."""
+
+    kind: ClassVar[str] = "accounts"
+    journal: ClassVar[bool] = True
+
+    def __init__(self, settings: Any) -> None:
+        self.accounts = _accounts(settings)
+        self._settings = settings
+
+    @staticmethod
+    def sources() -> list[Path]:
+        return [Path(__file__), *SIM.glob("economics/*.py")]
+
+    def add(self, block: Block) -> None:
+        self.accounts.add(block)
+
+    def groups(self) -> Iterator[pa.Table]:
+        yield packed(self.accounts.arrays())
+
+    def absorb(self, part: Part) -> None:
+        (table,) = part.groups()
+        other = _accounts(self._settings)
+        other.restore(unpacked(table))
+        self.accounts.merge(other)
+
+
+def _accounts(settings: Any) -> Accounts:
+    from sim.experiments.valuing import accounts_for
+
+    accounts = accounts_for(settings)
+    assert accounts is not None
+    return accounts
+
+
+class Values(_Rows):
+    """What every patient costs and gains (``value.parquet``); single precision would not add up to the arm."""
+
+    kind: ClassVar[str] = "value"
+    journal: ClassVar[bool] = True
+
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self._accounts = _accounts(settings)
+
+    @staticmethod
+    def sources() -> list[Path]:
+        return Accounted.sources()
+
+    def add(self, block: Block) -> None:
+        import pyarrow as pa
+
+        valued = self._accounts.add(block)
+        for policy in self.policies:
+            people = valued[policy].people
+            table = {"policy": pa.repeat(policy, len(people)), "patient": np.arange(len(people)) + block.first}
+            table |= {
+                name: np.ascontiguousarray(people[:, i]) for i, name in enumerate(self._accounts.valuation.columns)
+            }
+            self._tables.append(pa.table(table))
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,15 @@ FILES = {
     "patients": "patients.parquet",
     "journal": "journal.parquet",
     "parameters": "parameters.csv",
+    "costs": "costs.csv",
+    "qalys": "qalys.csv",
+    "payments": "payments.csv",
+    "ledger": "ledger.csv",
+    "incremental": "incremental.csv",
+    "nmb": "nmb.csv",
+    "subgroups": "subgroups.csv",
+    "severity": "severity.csv",
+    "verify": "verify.csv",
 }
 
 
@@ -53,6 +62,10 @@ class Frames:
         Columns policy, patient, event (codes of `sim.journal`), time_start, time_stop (days since referral), detail.
     parameters
         Columns key, about, value, unit, distribution, low, high, source, status.
+    costs, qalys, payments, ledger, incremental, nmb, subgroups, severity
+        What lives cost and are worth, and the decision analysis: columns are listed in ``docs/decision_analysis.md``.
+    verify
+        Results of the verification tests: number, change, expected, measured, result, seconds.
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +75,15 @@ class Frames:
     patients: pd.DataFrame | None = None
     journal: pd.DataFrame | None = None
     parameters: pd.DataFrame | None = None
+    costs: pd.DataFrame | None = None
+    qalys: pd.DataFrame | None = None
+    payments: pd.DataFrame | None = None
+    ledger: pd.DataFrame | None = None
+    incremental: pd.DataFrame | None = None
+    nmb: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
+    severity: pd.DataFrame | None = None
+    verify: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

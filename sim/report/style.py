@@ -106,6 +106,18 @@ RISKS: dict[str, Ink] = {
     "cif_not_infused": Ink("#d3d7dd", "#3d444d"),
     "other_failure": Ink("#a7afba", "#5f6874"),
 }
+#: Groups of cost categories, in the order in which they are stacked.
+COSTS: dict[str, Ink] = {
+    "product": Ink("#1d4f92", "#2f74c9"),
+    "infusion and its toxicity": Ink("#d03a3b", "#ff7071"),
+    "infection and immunoglobulin": Ink("#c2d3a1", "#8ea060"),
+    "monitoring": Ink("#f2c150", "#d9a62f"),
+    "transplant and GVHD": Ink("#a4482b", "#e07a59"),
+    "reinfusion and maintenance": Ink("#009171", "#2fd0a1"),
+    "salvage": Ink("#a83c82", "#ec86c2"),
+    "late effects and end of life": Ink("#b9b1a1", "#857d6e"),
+    "beyond treatment": Ink("#a7afbb", "#5f6875"),
+}
 GAIN = Ink("#009170", "#2fd0a0")
 LOSE = Ink("#d1480f", "#ff7f4d")
 
@@ -146,6 +158,7 @@ def inks() -> list[Ink]:
         *PHASES.values(),
         *OVERLAYS.values(),
         *RISKS.values(),
+        *COSTS.values(),
     ]
     found += [s.ink for s in POLICIES.values()]
     return list(dict.fromkeys(found))
