@@ -12,7 +12,7 @@ from sim.experiments import compare, price, value
 from sim.experiments.stored import StoredRun
 from sim.problems import Problem
 
-TABLES = ("costs", "items", "qalys", "payments", "life_expectancy")
+TABLES = ("costs", "items", "qalys", "payments", "prices", "life_expectancy")
 RUN = ["engine=batch", "cohort.n=4200", "policy=[watch,hct_for_all,no_car]", "origin=referral", "quiet=true"]
 OTHER = ["economics=us_second_panel", "economics/payment=staged", "economics.discount.costs.value=0.05"]
 
