@@ -29,6 +29,7 @@ def test_revaluation_gives_the_bytes_of_a_fresh_run(stored, tmp_path):
         assert (again / f"{name}.csv").read_bytes() == (stored / f"{name}.csv").read_bytes(), name
 
 
+@pytest.mark.slow
 def test_other_books_give_what_a_fresh_run_with_them_gives(stored, tmp_path):
     fresh = compare.run(settings_from([*RUN, *OTHER, "journal=off", f"out={tmp_path / 'fresh'}"]))
     command = ["experiment=value", f"run={stored}", *OTHER, f"out={tmp_path / 'again'}", "quiet=true"]
