@@ -11,6 +11,7 @@ import numpy as np
 from sim.economics.accounts import Accounts
 from sim.economics.settings import CATEGORIES, PERSPECTIVES
 from sim.economics.strata import ALL
+from sim.economics.tariff import amounts
 from sim.tally.exact import ONE, error_of, mean_of, variance_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,36 @@ def payments(accounts: Accounts) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(PAYMENT_COLUMNS))
 
 
+def prices(accounts: Accounts) -> pd.DataFrame:
+    """Tabulate every price: as published, and what it came to in the run.
+
+    ``factor`` is that of the user's conversion table (1: none); ``unadjusted`` is 1 where the price year is not the
+    run's, or not stated, and nothing converts it; ``includes`` names the charges that the price covers.
+    """
+    import pandas as pd
+
+    found = amounts(accounts.book)
+    rows = [
+        {
+            "price": name,
+            "published": line.value,
+            "currency": line.currency,
+            "year": line.year,
+            "factor": found[name].factor,
+            "used": found[name].value,
+            "unit": line.unit,
+            "unadjusted": int(found[name].unadjusted),
+            "includes": " ".join(line.includes),
+            "source": line.source,
+            "status": line.status,
+            "about": line.about,
+        }
+        for name, line in accounts.book.prices.items()
+        if line is not None
+    ]
+    return pd.DataFrame(rows).astype({"year": "Int64"})
+
+
 def quantiles(counted: Counter[float], shares: tuple[float, ...]) -> list[float]:
     """Give quantiles of counted values: the smallest value that at least a share does not exceed."""
     values = np.array(sorted(counted))
@@ -135,7 +166,8 @@ def all_frames(accounts: Accounts) -> dict[str, pd.DataFrame]:
         "items": items(accounts),
         "qalys": qalys(accounts),
         "payments": payments(accounts),
+        "prices": prices(accounts),
     }
 
 
-__all__ = ["ALL", "TOTAL", "all_frames", "costs", "items", "payments", "period_names", "qalys", "quantiles"]
+__all__ = ["ALL", "TOTAL", "all_frames", "costs", "items", "payments", "period_names", "prices", "qalys", "quantiles"]

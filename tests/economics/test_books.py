@@ -14,6 +14,8 @@ from valued import PRODUCTS, book
 
 from sim.compose import composed, parse, settings_from
 from sim.conf import options
+from sim.economics.accounts import Accounts
+from sim.economics.frames import prices
 from sim.economics.settings import CATEGORIES, COMPONENTS, PERSPECTIVES, gaps
 from sim.economics.tariff import amounts, compile_tariff, unadjusted
 from sim.experiments.price import shipped_schemes
@@ -124,6 +126,16 @@ def test_another_currency_needs_a_table(tmp_path):
     assert converted["graft"].value == foreign.prices["graft"].value * 1.5  # its year is not stated
     assert not converted["ward_day"].unadjusted
     assert converted["marrow"].unadjusted  # USD 2025, no factor: used as published, and said so
+
+
+def test_the_table_of_prices_says_what_was_adjusted(tmp_path):
+    table = tmp_path / "factors.csv"
+    table.write_text(f"{HEAD}USD,2025,USD,2026,1.03\n")
+    found = prices(Accounts(book(conversion=str(table)), PRODUCTS, ["watch"], "infusion")).set_index("price")
+    assert found.loc["marrow", "used"] == found.loc["marrow", "published"] * 1.03
+    assert found.loc["marrow", "unadjusted"] == 0
+    assert found.loc["acute_gvhd", ["unadjusted", "factor"]].tolist() == [1, 1.0]
+    assert found.loc["tisa_cel", "unadjusted"] == 0
 
 
 def test_prices_of_other_years_are_listed_not_inflated():

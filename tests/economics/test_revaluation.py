@@ -12,7 +12,7 @@ from sim.experiments import compare, price, value
 from sim.experiments.stored import StoredRun
 from sim.problems import Problem
 
-TABLES = ("costs", "items", "qalys", "payments", "life_expectancy")
+TABLES = ("costs", "items", "qalys", "payments", "prices", "life_expectancy")
 RUN = ["engine=batch", "cohort.n=4200", "policy=[watch,hct_for_all,no_car]", "origin=referral", "quiet=true"]
 OTHER = ["economics=us_second_panel", "economics/payment=staged", "economics.discount.costs.value=0.05"]
 
@@ -29,6 +29,7 @@ def test_revaluation_gives_the_bytes_of_a_fresh_run(stored, tmp_path):
         assert (again / f"{name}.csv").read_bytes() == (stored / f"{name}.csv").read_bytes(), name
 
 
+@pytest.mark.slow
 def test_other_books_give_what_a_fresh_run_with_them_gives(stored, tmp_path):
     fresh = compare.run(settings_from([*RUN, *OTHER, "journal=off", f"out={tmp_path / 'fresh'}"]))
     command = ["experiment=value", f"run={stored}", *OTHER, f"out={tmp_path / 'again'}", "quiet=true"]
