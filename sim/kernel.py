@@ -113,7 +113,8 @@ def _clone(
         return clone
     import numba
 
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": checked}
+    # Nothing is allocated inside, so references need no counting (each count would be a locked instruction).
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": checked, "_nrt": False}
     if entry:
         options["cache"] = cache
     else:  # called by compiled code alone: calling it from Python would crash

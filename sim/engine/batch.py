@@ -31,33 +31,33 @@ def finish(p: Any, j: Any) -> None:
     raise TypeError("swapped when a pathway is compiled")
 
 
-def grant_wants(p: Any, q: Any, j: Any) -> None:
-    """Grant every capacity asked for, lowest pool first, until nothing more is wanted or life is over."""
-    while p.wants != 0 and p.done == 0:
-        pool = 0
-        while (p.wants >> pool) & 1 == 0:
-            pool += 1
-        p.wants &= ~(1 << pool)
-        p.holds |= 1 << pool
-        handle(p, q, j, GRANT + pool)
+def grant(p: Any) -> int:
+    """Grant the lowest pool asked for; the event that tells it."""
+    pool = 0
+    while (p.wants >> pool) & 1 == 0:
+        pool += 1
+    p.wants &= ~(1 << pool)
+    p.holds |= 1 << pool
+    return GRANT + pool
 
 
 def live(p: Any, q: Any, j: Any, horizon: float) -> None:
-    """Live one life: whatever comes next happens, until death or the horizon."""
+    """Live one life: whatever is asked for is granted, whatever comes next happens, until death or the horizon."""
     begin(p, q, j)
-    grant_wants(p, q, j)
     while p.done == 0:
-        event = earliest(p)
-        when = p.next[event]
-        if when > horizon or when == np.inf:
-            p.t = horizon
-            finish(p, j)
-            p.done = 1
-            return
-        p.t = when
-        p.next[event] = np.inf
+        if p.wants != 0:
+            event = grant(p)
+        else:
+            event = earliest(p)
+            when = p.next[event]
+            if when > horizon or when == np.inf:
+                p.t = horizon
+                finish(p, j)
+                p.done = 1
+                return
+            p.t = when
+            p.next[event] = np.inf
         handle(p, q, j, event)
-        grant_wants(p, q, j)
 
 
 def live_all(lives: Any, parameters: Any, j: Any, first_row: Any, horizon: float) -> None:
