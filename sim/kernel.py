@@ -104,7 +104,9 @@ def _clone(
     names = dict(function.__globals__)
     for name in _names(function.__code__):
         value = names.get(name)
-        if isinstance(value, types.FunctionType) and not value.__module__.startswith(("numpy", "math", "numba")):
+        if isinstance(value, types.FunctionType) and not isinstance(swap.get(value, value), types.FunctionType):
+            names[name] = swap[value]
+        elif isinstance(value, types.FunctionType) and not value.__module__.startswith(("numpy", "math", "numba")):
             names[name] = _clone(value, swap, memo, entry=False, cache=False, checked=checked)
     clone = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
     clone.__qualname__, clone.__module__ = function.__qualname__, function.__module__

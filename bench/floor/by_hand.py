@@ -35,6 +35,15 @@ def compiler() -> str | None:
     return None
 
 
+def compiler_version() -> str:
+    """Name the C compiler and its version, as it does itself."""
+    cc = compiler()
+    if cc is None:
+        return "none"
+    done = subprocess.run([cc, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0].strip() or cc
+
+
 @lru_cache(maxsize=1)
 def in_c() -> ByHand:
     """Compile ``loop.c`` and give it as ``run(burden, numbers, seed, first, horizon) -> outcomes``.

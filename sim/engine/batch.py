@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from sim.clock import GRANT, earliest
 from sim.engine.pathway import Pathway
-from sim.journal import ROW, note, note_compiled, put_in_order
+from sim.journal import BOOK, ROW, compiled_row_at, note, note_compiled, put_in_order, row_at
 from sim.kernel import compiled, jit_enabled, template, use_compile_cache
 
 _OWN_PATHWAY = "cartwin"
@@ -60,15 +61,15 @@ def live(p: Any, q: Any, j: Any, horizon: float) -> None:
         handle(p, q, j, event)
 
 
-def live_all(lives: Any, parameters: Any, j: Any, first_row: Any, horizon: float) -> None:
+def live_all(lives: Any, parameters: Any, book: Any, rows: Any, first_row: Any, horizon: float) -> None:
     """Live all lives of a block; ``first_row[i]`` is the journal row at which life i begins."""
     q = parameters[0]
+    j = book[0]
     for i in range(len(lives)):
-        first_row[i] = j[1][0]
-        j[1][1] = j[1][0]
+        first_row[i] = j.written
         live(lives[i], q, j, horizon)
-        put_in_order(j[0], j[1][1], min(j[1][0], j[1][2]))
-    first_row[len(lives)] = j[1][0]
+        put_in_order(rows, first_row[i], min(j.written, j.room))
+    first_row[len(lives)] = j.written
 
 
 @lru_cache(maxsize=32)
@@ -86,6 +87,8 @@ def compile_pathway(pathway: Pathway, checked: bool = False) -> Callable[..., No
     if own and jit_enabled():
         use_compile_cache()
     swap: dict[Any, Any] = {begin: pathway.begin, handle: pathway.handle, finish: pathway.finish, note: note_compiled}
+    if jit_enabled():
+        swap[row_at] = compiled_row_at()
     return compiled(live_all, swap, cache=own, checked=checked)
 
 
@@ -133,24 +136,32 @@ def run_batch(
     while True:
         lives = new_lives(pathway, attributes, seed, first)
         rows = np.zeros(room, dtype=ROW)
-        cursor = np.array([0, 0, room], dtype=np.int64)
         first_row = np.zeros(len(lives) + 1, dtype=np.int64)
-        if jit_enabled():
-            run(lives, parameters, (rows, cursor), first_row, horizon)
-        else:
-            run(
-                lives.view(np.recarray),
-                parameters.view(np.recarray),
-                (rows.view(np.recarray), cursor),
-                first_row,
-                horizon,
-            )
-        if cursor[0] <= room or not journal:
+        written = _run(run, lives, parameters, rows, first_row, horizon)
+        if written <= room or not journal:
             break
-        room = int(cursor[0])
+        room = written
     if not journal:
         first_row[:] = 0
-    return lives, rows[: cursor[0]] if journal else rows, first_row
+    return lives, rows[:written] if journal else rows, first_row
+
+
+def _run(
+    run: Callable[..., None],
+    lives: np.ndarray,
+    parameters: np.ndarray,
+    rows: np.ndarray,
+    first_row: np.ndarray,
+    horizon: float,
+) -> int:
+    """Run all lives, compiled or interpreted; tell how many journal rows they wrote."""
+    if jit_enabled():
+        book = np.array([(rows.ctypes.data, 0, len(rows))], dtype=BOOK)
+        run(lives, parameters, book, rows, first_row, horizon)
+        return int(book["written"][0])
+    j = SimpleNamespace(rows=rows.view(np.recarray), written=0, room=len(rows))
+    run(lives.view(np.recarray), parameters.view(np.recarray), [j], j.rows, first_row, horizon)
+    return j.written
 
 
 def new_lives(pathway: Pathway, attributes: np.ndarray, seed: int, first: int) -> np.ndarray:
