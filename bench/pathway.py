@@ -92,11 +92,18 @@ def costs(size: Size) -> Iterator[Row]:
 
     lives = live()
     tally = Tally(list(records), "infusion", "watch", world.horizon)
-    firsts = count_from(0, size.block)
+    tally.add(0, lives)
+    firsts = count_from(size.block, size.block)
+
+    def add() -> None:
+        for table in lives.values():
+            table["number"] += size.block
+        tally.add(next(firsts), lives)
+
     steps = {
         "drawing the cohort": lambda: world.attributes(0, size.block),
         "the kernel": live,
-        "the tally": lambda: tally.add(next(firsts), lives),
+        "the tally": add,
     }
     n = size.block * len(records)
     for label, step in steps.items():
