@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from itertools import count as count_from
 from typing import Any
 
+import numpy as np
+
 from bench.size import Size
 from bench.stopwatch import Seconds, clock, quickest
 from bench.table import Row
+from sim.cohort import BLOCK
 from sim.compose import settings_from
 from sim.experiments.inputs import as_record
 from sim.experiments.run import PATHWAY, Simulation
@@ -92,13 +95,13 @@ def costs(size: Size) -> Iterator[Row]:
 
     lives = live()
     tally = Tally(list(records), "infusion", "watch", world.horizon)
-    tally.add(0, lives)
-    firsts = count_from(size.block, size.block)
+    firsts = count_from(0, BLOCK)
 
     def add() -> None:
+        first = next(firsts)
         for table in lives.values():
-            table["number"] += size.block
-        tally.add(next(firsts), lives)
+            table["number"] = np.arange(first, first + len(table))
+        tally.add(first, lives)
 
     steps = {
         "drawing the cohort": lambda: world.attributes(0, size.block),

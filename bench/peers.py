@@ -84,8 +84,9 @@ def on_batch(model: str, size: Size) -> Iterator[Row]:
     ways: list[tuple[str, Callable[[], list[np.ndarray]], bool]] = [
         ("batch", lambda: blocks, False),
         ("batch, with journal", lambda: blocks, True),
-        ("batch, with the drawing of its patients", drawn, False),
     ]
+    if model != "warden_ssd":  # that one draws its times in the engine
+        ways.append(("batch, with the drawing of its patients", drawn, False))
     note = "every bed granted" if model == "warden_constrained" else ""
     for what, of, journal in ways:
         yield _row(what, model, size.arms, quickest(lambda of=of, j=journal: live(of, j), size.repeats), note)

@@ -35,5 +35,5 @@ class Size:
 
 
 FULL: Final = Size(simpy=400, block=4096, stream=100_000, arms=100_000, lives=(10_000, 100_000, 1_000_000), repeats=10)
-QUICK: Final = Size(simpy=100, block=4096, stream=10_000, arms=20_000, lives=(10_000, 50_000), repeats=3)
+QUICK: Final = Size(simpy=50, block=4096, stream=10_000, arms=20_000, lives=(10_000, 50_000), repeats=3)
 TINY: Final = Size(simpy=2, block=16, stream=16, arms=16, lives=(18,), repeats=2)
