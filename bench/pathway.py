@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count as count_from
 from typing import Any
-
-import numpy as np
 
 from bench.size import Size
 from bench.stopwatch import Seconds, clock, quickest
 from bench.table import Row
-from sim.cohort import BLOCK
 from sim.compose import settings_from
 from sim.experiments.inputs import as_record
 from sim.experiments.run import PATHWAY, Simulation
@@ -94,19 +90,11 @@ def costs(size: Size) -> Iterator[Row]:
         }
 
     lives = live()
-    tally = Tally(list(records), "infusion", "watch", world.horizon)
-    firsts = count_from(0, BLOCK)
-
-    def add() -> None:
-        first = next(firsts)
-        for table in lives.values():
-            table["number"] = np.arange(first, first + len(table))
-        tally.add(first, lives)
-
+    fresh = iter([Tally(list(records), "infusion", "watch", world.horizon) for _ in range(size.repeats)])
     steps = {
         "drawing the cohort": lambda: world.attributes(0, size.block),
         "the kernel": live,
-        "the tally": add,
+        "the tally": lambda: next(fresh).add(0, lives),
     }
     n = size.block * len(records)
     for label, step in steps.items():

@@ -89,7 +89,7 @@ def compile_pathway(pathway: Pathway, checked: bool = False) -> Callable[..., No
     swap: dict[Any, Any] = {begin: pathway.begin, handle: pathway.handle, finish: pathway.finish, note: note_compiled}
     if jit_enabled():
         swap[row_at] = compiled_row_at()
-    return compiled(live_all, swap, cache=own, checked=checked)
+    return compiled(live_all, swap, inlined=(live, handle), cache=own, checked=checked)
 
 
 def run_batch(
