@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from sim.calibration.settings import Calibration, Structure
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
 from sim.lines import Frozen, Line, walk
@@ -18,7 +19,7 @@ from sim.problems import Problem, did_you_mean, joined
 #: Seeds are one 32-bit word of the random generator.
 LARGEST_SEED: Final = 2**32 - 1
 #: Settings that change neither a patient's life nor what is counted: left out of `Settings.canonical`.
-WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "reference")
+WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "reference", "calibration")
 
 Places = Annotated[int, Field(strict=True, ge=0)] | None
 
@@ -130,6 +131,8 @@ class Settings(Frozen):
     clinic: Clinic
     hospital: Hospital
     follow_up: FollowUp
+    structure: Structure
+    calibration: Calibration
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
 
     @model_validator(mode="before")
