@@ -19,7 +19,7 @@ from sim.problems import Problem, did_you_mean, joined
 #: Seeds are one 32-bit word of the random generator.
 LARGEST_SEED: Final = 2**32 - 1
 #: Settings that change neither a patient's life nor what is counted: left out of `Settings.canonical`.
-WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "reference", "calibration")
+WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "reference")
 
 Places = Annotated[int, Field(strict=True, ge=0)] | None
 
@@ -227,10 +227,13 @@ class Settings(Frozen):
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
-        Left out: folder, threads and verbosity (`WITHOUT_EFFECT`), and the number of patients.
+        Left out: folder, threads and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a calibration is
+        done (unless one is done).
         """
         data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)
+        if self.experiment != "calibrate":
+            data.pop("calibration")
         data["reference"] = self.reference_policy
         return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 

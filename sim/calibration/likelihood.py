@@ -48,7 +48,7 @@ class Likelihood:
         self.noise = np.zeros(len(self.targets)) if noise is None else np.asarray(noise, dtype=float)
         error = np.array([target.se for target in targets])
         weight = np.array([target.weight for target in targets])
-        self.variance = error**2 / weight + self.noise**2
+        self.variance = np.where(self.fitted, error**2 / weight + self.noise**2, 1.0)
         self.unit = np.array([_discrepancy_unit(target) for target in targets])
         studies = list(dict.fromkeys(target.study for target in targets if target.fitted))
         self.studies = {
@@ -63,9 +63,10 @@ class Likelihood:
         return np.stack(columns, axis=-1)
 
     def residuals(self, scaled_values: np.ndarray) -> np.ndarray:
-        """Subtract what was published; what does not exist counts as `MISSING` standard errors."""
+        """Subtract what was published; what does not exist counts as `MISSING` standard errors, what only shows as 0."""
         difference = np.asarray(scaled_values, dtype=float) - self.observed
-        return np.where(np.isfinite(difference), difference, MISSING * np.sqrt(self.variance))
+        difference = np.where(np.isfinite(difference), difference, MISSING * np.sqrt(self.variance))
+        return np.where(self.fitted, difference, 0.0)
 
     def log(self, scaled_values: np.ndarray, emulation: np.ndarray | float = 0.0) -> np.ndarray:
         """Compute the log-likelihood.
@@ -151,6 +152,8 @@ def half_normal_nodes(scale: float, nodes: int = NODES) -> tuple[np.ndarray, np.
 def observed(target: Target) -> float:
     """Bring a published value to its scale; a share of 0 or 1 becomes its empirical logit, (k + 1/2) / (n + 1)."""
     value = target.value
+    if not math.isfinite(value):
+        return math.nan
     if target.scale == "proportion" and not 0.0 < value < 1.0:
         n = target.n or 1.0 / SMALLEST_SHARE
         value = (value * n + 0.5) / (n + 1.0)
@@ -176,4 +179,4 @@ def natural(target: Target, values: np.ndarray) -> np.ndarray:
 
 
 def _discrepancy_unit(target: Target) -> float:
-    return abs(target.value) if target.scale == "identity" and target.value != 0.0 else 1.0
+    return abs(target.value) if target.scale == "identity" and target.value != 0.0 and target.fitted else 1.0

@@ -121,19 +121,27 @@ def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     n = len(x)
     means, level = x[:, 1:].mean(axis=0), y.mean(axis=0)
     centred, rest = x[:, 1:] - means, y - level
-    values, vectors = np.linalg.eigh(centred @ centred.T)
-    values = np.clip(values, 0.0, None)
+    basis = _without_constant(n)
+    values, vectors = np.linalg.eigh(basis.T @ (centred @ centred.T) @ basis)
+    values, vectors = np.clip(values, 0.0, None), basis @ vectors
     turned, squares = vectors.T @ rest, vectors**2
     error, ridge = np.full(y.shape[1], np.inf), np.zeros(y.shape[1])
     dual = np.zeros_like(rest)
     for relative in RIDGES:
         strength = relative * max(float(values.mean()), 1e-300)
-        shrink = values / (values + strength)
-        leverage = np.minimum(squares @ shrink + 1.0 / n, 1.0 - 1e-9)
-        residual = rest - vectors @ (shrink[:, None] * turned)
-        loo = np.sqrt(np.mean((residual / (1.0 - leverage)[:, None]) ** 2, axis=0))
+        left = strength / (values + strength)  # what the fit leaves; small numbers, so never 1 minus something
+        residual = (vectors @ (left[:, None] * turned)) / (squares @ left)[:, None]
+        loo = np.sqrt(np.mean(residual**2, axis=0))
         better = loo < error
         error, ridge = np.where(better, loo, error), np.where(better, relative, ridge)
         dual[:, better] = vectors @ (turned[:, better] / (values + strength)[:, None])
     beta = centred.T @ dual
     return np.concatenate([(level - means @ beta)[None], beta]), error, ridge
+
+
+def _without_constant(n: int) -> np.ndarray:
+    """Give an orthonormal basis of all that is orthogonal to the constant, shape (n, n - 1) (Householder)."""
+    mirror = np.full(n, 1.0 / np.sqrt(n))
+    mirror[0] += 1.0
+    mirror /= np.linalg.norm(mirror)
+    return np.asarray((np.eye(n) - 2.0 * np.outer(mirror, mirror))[:, 1:])
