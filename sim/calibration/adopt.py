@@ -22,7 +22,8 @@ INTERVAL_DIGITS: Final = 3
 #: Head of the file that holds a structure's calibrated numbers.
 HEAD: Final = """\
 # @package _global_
-# Calibrated under the structure {0}; written by: python -m sim experiment=calibrate structure={0} calibration.adopt=true
+# Calibrated under the structure {0}, written by:
+#   python -m sim experiment=calibrate structure={0} calibration.adopt=true
 """
 
 

@@ -210,9 +210,7 @@ class Fitting:
 
     def local_design(self, centre: np.ndarray, spread: np.ndarray, number: int) -> np.ndarray:
         """Spread points over the bulk of the posterior: a Sobol design seen through its normal approximation."""
-        u = sobol_scores(
-            self.budget.local, len(self.parameters), self.seed + number, decisions.CALIBRATION_LOCAL
-        )
+        u = sobol_scores(self.budget.local, len(self.parameters), self.seed + number, decisions.CALIBRATION_LOCAL)
         return centre + self.budget.spread * u @ np.linalg.cholesky(spread).T
 
     def locate(self, surrogate: Surrogate, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -232,9 +230,7 @@ class Fitting:
 
     def density(self, surrogate: Surrogate, z: np.ndarray) -> np.ndarray:
         """Give the log-posterior by the surrogate, its error included."""
-        return np.asarray(
-            self.likelihood.log(surrogate(z), surrogate.error) - 0.5 * np.sum(np.square(z), axis=-1)
-        )
+        return np.asarray(self.likelihood.log(surrogate(z), surrogate.error) - 0.5 * np.sum(np.square(z), axis=-1))
 
     def draw(self, surrogate: Surrogate, centre: np.ndarray, spread: np.ndarray) -> Chain:
         """Sample the posterior on the surrogate."""

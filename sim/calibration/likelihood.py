@@ -63,7 +63,7 @@ class Likelihood:
         return np.stack(columns, axis=-1)
 
     def residuals(self, scaled_values: np.ndarray) -> np.ndarray:
-        """Subtract what was published; what does not exist counts as `MISSING` standard errors, what only shows as 0."""
+        """Subtract what was published; what does not exist counts as `MISSING` errors, what is only shown as 0."""
         difference = np.asarray(scaled_values, dtype=float) - self.observed
         difference = np.where(np.isfinite(difference), difference, MISSING * np.sqrt(self.variance))
         return np.where(self.fitted, difference, 0.0)

@@ -148,7 +148,7 @@ class Calibrating:
             digest.update(name.encode())
         return digest.hexdigest()[:16]
 
-    # --- what is written -----------------------------------------------------------------------------------------------
+    # --- what is written ---------------------------------------------------------------------------------------------
 
     def write(self, fit: Fit, folder: Path) -> None:
         """Write the frames of a fit."""
@@ -259,7 +259,7 @@ def emulation_hash() -> str:
     return digest.hexdigest()
 
 
-# --- tables --------------------------------------------------------------------------------------------------------------
+# --- tables ----------------------------------------------------------------------------------------------------------
 
 
 def fit_table(fit: Fit) -> pd.DataFrame:
@@ -318,7 +318,7 @@ def is_met(target: Target, model: float, z: float) -> bool:
 
 
 def parameter_table(fit: Fit, lines: Mapping[str, Any]) -> pd.DataFrame:
-    """Lay out posterior against prior: ``ratio`` is posterior SD over prior SD on the scale where the prior is normal."""
+    """Lay out posterior against prior; ``ratio`` is posterior SD over prior SD where the prior is normal."""
     draws, z = fit.draws, fit.chain.draws
     ends = np.quantile(draws, [0.025, 0.5, 0.975], axis=0)
     starts = np.array([start.z for start in fit.starts])
@@ -435,5 +435,3 @@ def diagnostics(fit: Fit) -> dict[str, Any]:
             "check_effective_share": fit.check.share,
         }
     return found
-
-

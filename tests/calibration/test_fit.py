@@ -121,7 +121,7 @@ def test_base_case_is_the_posterior_mean_to_four_digits() -> None:
     assert fit.base == pytest.approx(truth(PARAMETERS.named(fit.mean)))
 
 
-# --- same seed, same bytes; interrupted and resumed -----------------------------------------------------------------------
+# --- same seed, same bytes; interrupted and resumed ------------------------------------------------------------------
 
 
 class Interrupted(Remission):

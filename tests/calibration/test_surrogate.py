@@ -45,7 +45,9 @@ def test_leave_one_out_error_is_what_leaving_out_gives() -> None:
         rest = np.arange(60) != i
         means, level = x[rest].mean(axis=0), noisy[rest, 0].mean()
         centred = x[rest] - means
-        beta = np.linalg.solve(centred.T @ centred + strength * np.eye(x.shape[1]), centred.T @ (noisy[rest, 0] - level))
+        beta = np.linalg.solve(
+            centred.T @ centred + strength * np.eye(x.shape[1]), centred.T @ (noisy[rest, 0] - level)
+        )
         left_out.append(noisy[i, 0] - level - (x[i] - means) @ beta)
     assert surrogate.error[0] == pytest.approx(np.sqrt(np.mean(np.square(left_out))), rel=0.02)
 
