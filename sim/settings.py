@@ -84,6 +84,13 @@ class LifeTable(Frozen):
     year: Annotated[str, BeforeValidator(_path)]
 
 
+class Validation(Frozen):
+    """What ``experiment=validate`` emulates: a study file (null: the shipped studies), patients referred in each."""
+
+    file: Path
+    patients: Annotated[int, Field(strict=True, ge=1, le=2**24)]
+
+
 class Settings(Frozen):
     """Everything a run needs to know.
 
@@ -109,6 +116,8 @@ class Settings(Frozen):
         Threads of the batch engine; 0: one per core.
     patient
         Patient number of a replay.
+    validation
+        What a validation emulates; ``validate`` in the configuration.
     """
 
     experiment: str
@@ -131,6 +140,7 @@ class Settings(Frozen):
     hospital: Hospital
     follow_up: FollowUp
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
+    validation: Annotated[Validation, Field(alias="validate")]
 
     @model_validator(mode="before")
     @classmethod
@@ -219,14 +229,16 @@ class Settings(Frozen):
         """Write the settings as YAML that `load` reads back (``config.yaml`` of a results folder)."""
         import yaml
 
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        return yaml.safe_dump(
+            self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=120
+        )
 
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
         Left out: folder, threads and verbosity (`WITHOUT_EFFECT`), and the number of patients.
         """
-        data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
+        data = self.model_dump(mode="json", by_alias=True, exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)
         data["reference"] = self.reference_policy
         return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -11,6 +11,7 @@ from typing import Any, Final
 EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "compare": ("sim.experiments.compare", "every patient lives under every policy; outcomes compared"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
+    "validate": ("sim.experiments.validate", "every published target beside what the model gives"),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
 

@@ -20,6 +20,8 @@ FILES = {
     "patients": "patients.parquet",
     "journal": "journal.parquet",
     "parameters": "parameters.csv",
+    "validation": "validate.csv",
+    "validation_curves": "validate_curves.csv",
 }
 
 
@@ -53,6 +55,11 @@ class Frames:
         Columns policy, patient, event (codes of `sim.journal`), time_start, time_stop (days since referral), detail.
     parameters
         Columns key, about, value, unit, distribution, low, high, source, status.
+    validation
+        Columns study, quantity, label, published, low, high, interval, assumed, model, mc_se, z, within, source,
+        status, note, unit, n, fitted, study_label (`sim.experiments.validate`).
+    validation_curves
+        Columns study, study_label, curve, label, kind (model or published), months, estimate, low, high.
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +69,8 @@ class Frames:
     patients: pd.DataFrame | None = None
     journal: pd.DataFrame | None = None
     parameters: pd.DataFrame | None = None
+    validation: pd.DataFrame | None = None
+    validation_curves: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:
