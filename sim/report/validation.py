@@ -91,7 +91,7 @@ def overlays(frames: Frames) -> Drawing | None:
     end = float(table["months"].max())
     for axes, (_, rows) in zip(grid, groups, strict=True):
         _overlay(axes, rows)
-        axes.set_title(style.fit(f"{rows['study_label'].iloc[0]}: {rows['label'].iloc[0]}", 28, lines=3), fontsize=7.0)
+        axes.set_title(style.fit(f"{rows['study_label'].iloc[0]}: {rows['label'].iloc[0]}", 25, lines=3), fontsize=7.0)
         style.month_axis(axes, end, most=6)
         style.percent_axis(axes)
     canvas.supxlabel("Months", fontsize=9)
