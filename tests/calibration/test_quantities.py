@@ -52,7 +52,7 @@ def test_only_those_who_reach_the_origin_are_counted() -> None:
 
 
 def test_three_event_free_survivals() -> None:
-    """Further therapy in remission at month 3 and MRD at month 2, both in everybody: what each definition makes of it."""
+    """Further therapy at month 3 and MRD at month 2 of remission, in everybody: what each definition makes of it."""
     relapse = 10.0 + exponential(N, RELAPSE)
     seen = lives(N, t_response=10.0, t_relapse=relapse, t_therapy=10.0 + 3 * MONTH, t_mrd=10.0 + 2 * MONTH)
     standard = quantity("survival", endpoint="efs", months=12).estimate(seen)
