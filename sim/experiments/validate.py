@@ -214,7 +214,7 @@ def manifest(settings: Settings, studies: list[Study], table: pd.DataFrame, seco
         "experiment": settings.experiment,
         "command": "python -m sim " + " ".join(sys.argv[1:]),
         "seed": settings.seed,
-        "n": settings.validation.patients,
+        "patients_a_study": settings.validation.patients,
         "studies": {study.name: study.label for study in studies},
         "targets": judged,
         "targets_met": met,

@@ -42,6 +42,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "out"
 
 
+def test_the_same_run_again_gives_the_same_bytes(folder: Path) -> None:
+    before = {
+        name: (folder / name).read_bytes() for name in ("validate.csv", "validate_curves.csv", "figures/targets.svg")
+    }
+    mine = folder.parent / "mine.yaml"
+    words = ["experiment=validate", f"validate.file={mine}", "validate.patients=1500", f"out={folder}", "quiet=true"]
+    run_program(Arguments(overrides=words))
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
 def test_table_holds_published_model_and_verdict(folder: Path) -> None:
     table = pd.read_csv(folder / "validate.csv", keep_default_na=False, na_values=[""])
     assert tuple(table.columns) == COLUMNS
