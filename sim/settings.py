@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
@@ -119,6 +119,8 @@ class Settings(Frozen):
     validation
         What a validation emulates; ``validate`` in the configuration.
     """
+
+    model_config = ConfigDict(populate_by_name=True)  # `load` reads what `model_dump` writes, by either name
 
     experiment: str
     seed: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]

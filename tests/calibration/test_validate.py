@@ -17,6 +17,7 @@ from sim.experiments import validate
 from sim.experiments.validate import COLUMNS, CURVE_COLUMNS
 from sim.problems import Problem
 from sim.program import run as run_program
+from sim.settings import load
 from sim.usage import Arguments
 
 MINE = """
@@ -125,6 +126,12 @@ def test_wrong_calls_are_explained(words: list[str], said: str, tmp_path: Path) 
     with pytest.raises(Problem, match=said):
         run_program(Arguments(overrides=["experiment=validate", f"out={tmp_path}/out", "quiet=true", *words]))
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_are_read_back_by_either_name() -> None:
+    settings = settings_from(["experiment=validate", "validate.patients=77"])
+    for by_alias in (True, False):
+        assert load(settings.model_dump(mode="json", by_alias=by_alias)) == settings
 
 
 # --- lives that begin with a transplant -------------------------------------------------------------------------------
