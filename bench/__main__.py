@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.parts import batch_kernel, batch_stream, simpy_lives, slowest_parts
+from bench.parts import all_targets, batch_kernel, batch_stream, simpy_lives, slowest_parts
 
 
 def timed(command: list[str], environment: dict[str, str] | None = None) -> float:
@@ -71,6 +71,7 @@ def rows(quick: bool) -> list[tuple[str, Callable[[], str]]]:
             "memory, batch without journal",
             lambda: f"{peak_memory(8_192):.0f} MiB at 8,192 patients x 9, {peak_memory(many):.0f} MiB at {many:,} x 9",
         ),
+        ("all targets once (calibration)", lambda: f"{all_targets():.2f} CPU seconds, 8,192 patients a cohort"),
         ("python -m sim (default run)", default),
         ("where a batch run spends its time", slowest_parts),
     ]

@@ -84,3 +84,17 @@ def slowest_parts() -> str:
         f"{parts}; slowest: {slowest}. Halving a run means halving it (fewer visits and infections a life, or "
         "records narrower than the 1.7 kB that each life moves)."
     )
+
+
+def all_targets(patients: int = 8192) -> float:
+    """CPU seconds of one evaluation of all fitted targets on one core (best of five)."""
+    from sim.calibration.evaluator import FastEvaluator
+
+    model = FastEvaluator(settings_from(["experiment=validate"]), patients=patients)
+    model({})
+    seconds = []
+    for nth in range(5):
+        started = time.process_time()
+        model({"biology.leukaemia.kill": 1.0 + nth / 10.0})
+        seconds.append(time.process_time() - started)
+    return min(seconds)

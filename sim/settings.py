@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sim.calibration.settings import Calibration, Structure
 from sim.cohort.settings import Cohort
@@ -85,6 +85,13 @@ class LifeTable(Frozen):
     year: Annotated[str, BeforeValidator(_path)]
 
 
+class Validation(Frozen):
+    """What ``experiment=validate`` emulates: a study file (null: the shipped studies), patients referred in each."""
+
+    file: Path
+    patients: Annotated[int, Field(strict=True, ge=1, le=2**24)]
+
+
 class Settings(Frozen):
     """Everything a run needs to know.
 
@@ -110,7 +117,11 @@ class Settings(Frozen):
         Threads of the batch engine; 0: one per core.
     patient
         Patient number of a replay.
+    validation
+        What a validation emulates; ``validate`` in the configuration.
     """
+
+    model_config = ConfigDict(populate_by_name=True)  # `load` reads what `model_dump` writes, by either name
 
     experiment: str
     seed: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
@@ -134,6 +145,7 @@ class Settings(Frozen):
     structure: Structure
     calibration: Calibration
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
+    validation: Annotated[Validation, Field(alias="validate")]
 
     @model_validator(mode="before")
     @classmethod
@@ -222,7 +234,9 @@ class Settings(Frozen):
         """Write the settings as YAML that `load` reads back (``config.yaml`` of a results folder)."""
         import yaml
 
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        return yaml.safe_dump(
+            self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=120
+        )
 
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
@@ -230,7 +244,7 @@ class Settings(Frozen):
         Left out: folder, threads and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a calibration is
         done (unless one is done).
         """
-        data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
+        data = self.model_dump(mode="json", by_alias=True, exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)
         if self.experiment != "calibrate":
             data.pop("calibration")

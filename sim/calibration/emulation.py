@@ -19,6 +19,7 @@ from sim.calibration.quantities import Quantity
 from sim.calibration.study import Study, cohort_data
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
+from sim.conf import options
 from sim.engine.batch import compile_pathway, new_lives
 from sim.experiments.inputs import as_record, kernel_values
 from sim.experiments.run import PATHWAY
@@ -64,7 +65,7 @@ def study_settings(base: Settings, study: Study) -> Settings:
     if study.product is not None and study.product not in products:
         raise Problem(f"{where}: unknown product {study.product!r}, {did_you_mean(study.product, products)}")
     if study.policy not in base.policy:
-        raise Problem(f"{where}: policy {study.policy!r} is not listed: {did_you_mean(study.policy, base.policy)}")
+        raise Problem(f"{where}: policy {study.policy!r} {_remedy(study.policy, list(base.policy))}")
     update: dict[str, Any] = {"cohort": cohort, "policy": {study.policy: base.policy[study.policy]}}
     if study.product is not None:
         update["product"] = base.product.model_copy(update={"forced": study.product})
@@ -72,6 +73,12 @@ def study_settings(base: Settings, study: Study) -> Settings:
         return base.model_copy(update=update).with_values(dict(study.set))
     except Problem as problem:
         raise Problem(f"{where}: set: {problem}") from None
+
+
+def _remedy(policy: str, listed: list[str]) -> str:
+    if policy in options("policy"):
+        return f"is not listed: list it with 'policy=[{','.join([*listed, policy])}]'"
+    return f"does not exist, {did_you_mean(policy, options('policy'), listed=20)}"
 
 
 class World:

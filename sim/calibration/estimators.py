@@ -19,6 +19,8 @@ COMPETING: Final = 2
 #: Newton steps of a Cox regression, and when it has arrived.
 STEPS: Final = 30
 ARRIVED: Final = 1e-9
+#: Days within which the end of follow-up counts as reached.
+ROUNDING: Final = 1e-6
 #: A log hazard ratio beyond this has no finite maximum of the likelihood.
 LARGEST: Final = 15.0
 
@@ -85,7 +87,7 @@ def kaplan_meier(time: np.ndarray, code: np.ndarray, at: float) -> Estimate:
     early = time <= at
     if not (early & (code != EVENT)).any():
         return share(len(time) - int(np.count_nonzero(early)), len(time))
-    if not (time > at).any() and code[np.argmax(time)] != EVENT:
+    if not (time >= at - ROUNDING).any() and code[np.argmax(time)] != EVENT:
         return nothing("nobody is followed so long")
     order = np.argsort(time, kind="stable")
     value, greenwood = _fast_product_limit(time[order], code[order], at)

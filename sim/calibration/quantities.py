@@ -262,14 +262,13 @@ class TimeToEvent(Quantity):
 
     @property
     def ends(self) -> Endpoint:
-        """What ends and censors it, with the file's own words in place."""
+        """What ends and censors it, with the file's own words in place; death competes unless it is named."""
         named = ENDPOINTS[self.endpoint] if self.endpoint is not None else Endpoint(self.events or ())
-        return Endpoint(
-            named.events,
-            named.competing if self.competing is None else self.competing,
-            named.censor if self.censor is None else self.censor,
-            named.since if self.since is None else self.since,
-        )
+        competing = named.competing if self.competing is None else self.competing
+        censor = named.censor if self.censor is None else self.censor
+        if "death" not in (*named.events, *competing, *censor):
+            competing = (*competing, "death")
+        return Endpoint(named.events, competing, censor, named.since if self.since is None else self.since)
 
     def observe(self, lives: Lives) -> Observed:
         """Observe everybody counted until whatever comes first."""

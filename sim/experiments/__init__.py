@@ -12,6 +12,7 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "compare": ("sim.experiments.compare", "every patient lives under every policy; outcomes compared"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
     "calibrate": ("sim.experiments.calibrate", "fit the free parameters to published quantities; posterior sample"),
+    "validate": ("sim.experiments.validate", "every published target beside what the model gives"),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
 

@@ -25,6 +25,8 @@ FILES = {
     "draws": "posterior.parquet",
     "studies": "studies.csv",
     "starts": "starts.csv",
+    "validation": "validate.csv",
+    "validation_curves": "validate_curves.csv",
 }
 
 
@@ -63,6 +65,11 @@ class Frames:
         discrepancy by study; where each climb ended.
     draws
         Of a calibration: a column per calibrated line, a row per posterior draw.
+    validation
+        Columns study, quantity, label, published, low, high, interval, assumed, model, mc_se, z, within, source,
+        status, note, unit, n, fitted, study_label (`sim.experiments.validate`).
+    validation_curves
+        Columns study, study_label, curve, label, kind (model or published), months, estimate, low, high.
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -77,6 +84,8 @@ class Frames:
     draws: pd.DataFrame | None = None
     studies: pd.DataFrame | None = None
     starts: pd.DataFrame | None = None
+    validation: pd.DataFrame | None = None
+    validation_curves: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

@@ -184,6 +184,8 @@ def content_policy(css: str) -> str:
 
 def title(frames: Frames) -> str:
     """Say in a line what the run asked."""
+    if frames.manifest.get("experiment") == "validate":
+        return "Published against simulated"
     if frames.manifest.get("patient") is not None:
         return f"Patient {frames.manifest['patient']}: one life under every policy"
     if frames.manifest.get("experiment") == "calibrate":
