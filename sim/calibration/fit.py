@@ -92,9 +92,12 @@ class Fit:
 
 
 def planned(budget: Calibration, parameters: int) -> int:
-    """Count the evaluations that a fit will ask for, about."""
-    climbing = budget.starts * (1 + budget.iterations * (3 + parameters // 3)) + 5 * (parameters // 3 + 3)
-    return budget.design + climbing + budget.replicates + budget.rounds * budget.local + budget.check
+    """Count the work that a fit will ask for, about, in runs with ``search_patients``."""
+    slopes = 1 + parameters // 3  # per step: slopes are taken anew every third
+    climbing = (budget.starts + 1) * (1 + min(budget.iterations, 6) * (3 + slopes))
+    size = max(1, budget.patients // budget.search_patients)
+    full = 4 * (3 + slopes) + budget.replicates + budget.rounds * budget.local + budget.check + 1
+    return budget.design + climbing + size * full
 
 
 class Fitting:
@@ -110,8 +113,6 @@ class Fitting:
         What is fitted, to what, how, with which random numbers.
     replicate
         Gives the simulator under another seed: called with 1, 2, ...; None: the model has no noise.
-    known
-        Further scores to climb from (the optimum of another structure).
     say
         Told what happens, a line each.
     """
@@ -125,13 +126,11 @@ class Fitting:
         budget: Calibration,
         seed: int,
         replicate: Callable[[int], Runs] | None = None,
-        known: Sequence[np.ndarray] = (),
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.runs, self.search = runs, search
         self.parameters, self.budget, self.seed = parameters, budget, seed
         self.replicate = replicate
-        self.known = list(known)
         self.say = say
         self.likelihood = Likelihood(targets, budget.discrepancy)
         self.targets = targets
@@ -178,12 +177,11 @@ class Fitting:
         return self.likelihood.on_scale(self.search(self.parameters.values(z)))
 
     def search_globally(self) -> list[Optimum]:
-        """Fill the prior, climb from its best points (and from known ones)."""
+        """Fill the prior, climb from its best points."""
         budget = self.budget
         z = sobol_scores(budget.design, len(self.parameters), self.seed, decisions.CALIBRATION_DESIGN)
         values = log_posterior(self.likelihood, z, self._emulate_small(z))
-        order = np.argsort(-values, kind="stable")[: budget.starts]
-        points = [*self.known, *z[order]]
+        points = z[np.argsort(-values, kind="stable")[: budget.starts]]
         found = []
         for number, point in enumerate(points):
             found.append(climb(self._emulate_small, self.likelihood, point, budget.iterations))

@@ -1,7 +1,8 @@
 """The posterior sample: an ensemble of walkers (emcee) on the surrogate, with its convergence stated.
 
 Walkers move by proposals around a normal approximation of the posterior (preconditioned Crank-Nicolson: exact for a
-normal posterior, in any number of dimensions) mixed with differential-evolution moves, which know nothing of it.
+normal posterior, in any number of dimensions), mixed with steps of a plain random walk, which also leaves places where
+the approximation is poor, and with differential-evolution moves, which know nothing of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from sim.draws import normal_quantile, uniforms
 
 #: How far proposals around the normal approximation go: 1 is an independent draw.
 JUMPS: Final = (0.15, 0.4, 0.8)
+#: How much wider the approximation is made, so that its tails are not thinner than the posterior's.
+WIDER: Final = 1.1
 #: Share of the walk that is thrown away at its beginning.
 BURN_IN: Final = 0.25
 
@@ -78,9 +81,10 @@ def sample(
     spread = np.linalg.cholesky(covariance)
     start = centre + keyed_normals(seed, decision, walkers, len(centre)) @ spread.T
     moves: list[tuple[Any, float]] = [
-        (emcee.moves.MHMove(_around(centre, spread, jump)), 0.6 / len(JUMPS)) for jump in JUMPS
+        (emcee.moves.MHMove(_around(centre, WIDER * spread, jump)), 0.5 / len(JUMPS)) for jump in JUMPS
     ]
-    moves += [(emcee.moves.DEMove(), 0.3), (emcee.moves.DESnookerMove(), 0.1)]
+    step = 2.38**2 / len(centre)  # Roberts, Gelman and Gilks 1997
+    moves += [(emcee.moves.GaussianMove(step * covariance), 0.3), (emcee.moves.DEMove(), 0.2)]
     sampler = emcee.EnsembleSampler(walkers, len(centre), log_density, moves=moves, vectorize=True)
     generator = np.random.RandomState(int(uniforms(seed, np.array([0]), decision, 1)[0] * 2**32))
     state = emcee.State(start, random_state=generator.get_state())

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from sim import __version__
 from sim.calibration.adopt import Calibrated, adopt_lines, adopt_structure
@@ -32,8 +33,17 @@ from sim.settings import Settings
 
 #: Posterior SD relative to the prior's above which a parameter is called not identified.
 UNIDENTIFIED: Final = 0.8
-#: Modules beside the kernel that decide what an evaluation gives.
-EMULATION: Final = ("calibration", "cohort", "tally")
+#: Code beside the kernel that decides what an evaluation gives.
+EMULATION: Final = (
+    "calibration/emulation.py",
+    "calibration/estimators.py",
+    "calibration/evaluator.py",
+    "calibration/lives.py",
+    "calibration/quantities.py",
+    "calibration/study.py",
+    "cohort/*.py",
+    "experiments/inputs.py",
+)
 REFERENCE: Final = "reference"
 
 
@@ -105,14 +115,16 @@ class Calibrating:
         import os
 
         threads = self.settings.threads or os.cpu_count() or 1
+        few = self.budget.search_patients
         total = planned(self.budget, len(self.parameters))
-        with progress(total, "evaluations", quiet=self.settings.quiet) as advance:
+        with progress(total, f"runs of {few:,} patients", quiet=self.settings.quiet) as advance:
 
             def runs(model: FastEvaluator, seed: int, patients: int) -> Runs:
                 store = Store(kept / self.digest(seed, patients), len(self.parameters))
-                return Runs(model, self.parameters, store, threads, advance)
+                size = max(1, patients // few)
+                return Runs(model, self.parameters, store, threads, lambda done: advance(done * size))
 
-            seed, few = self.settings.seed, self.budget.search_patients
+            seed = self.settings.seed
             return Fitting(
                 runs(self.model, seed, self.budget.patients),
                 runs(self._model(seed, few), seed, few),
@@ -123,19 +135,13 @@ class Calibrating:
                 replicate=lambda number: runs(
                     self._model(seed + number, self.budget.patients), seed + number, self.budget.patients
                 ),
-                known=self.known(),
                 say=self.say,
             ).run()
-
-    def known(self) -> list[np.ndarray]:
-        """Give points that are worth a climb of their own: the values in the parameter lines."""
-        values = np.array([self.lines[key].value for key in self.parameters.keys])
-        return [np.clip(np.nan_to_num(self.parameters.scores(values), posinf=2.0, neginf=-2.0), -2.0, 2.0)]
 
     def digest(self, seed: int, patients: int) -> str:
         """Hash what decides an evaluation: settings but for the free lines, studies, code; seed and patients."""
         data = json.loads(self.settings.canonical())
-        for name in ("calibration", "seed", "experiment", "run", "journal", "engine"):
+        for name in ("calibration", "validation", "seed", "experiment", "run", "journal", "engine"):
             data.pop(name, None)
         for key in self.parameters.keys:
             node = data
@@ -144,7 +150,7 @@ class Calibrating:
             node.pop(key.rpartition(".")[2])
         text = json.dumps([data, list(self.parameters.keys), seed, patients], sort_keys=True)
         digest = hashlib.sha256(text.encode())
-        for name in (targets_hash(), kernel_hash(), evidence_hash(), emulation_hash()):
+        for name in (targets_hash(), _content_hash("cohort"), kernel_hash(), evidence_hash(), emulation_hash()):
             digest.update(name.encode())
         return digest.hexdigest()[:16]
 
@@ -239,23 +245,23 @@ def structures() -> list[str]:
 
 
 def targets_hash() -> str:
-    """Hash the published quantities and the cohorts that they are emulated in."""
-    digest = hashlib.sha256()
-    for group in ("targets", "cohort"):
-        for path in sorted((conf_folder() / group).glob("*.yaml")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """Hash the published quantities and how they are emulated: what the files of conf/targets say, not how."""
+    return _content_hash("targets")
+
+
+def _content_hash(group: str) -> str:
+    """Hash the content of a folder of conf/; comments and layout do not count."""
+    files = {path.name: yaml.safe_load(path.read_bytes()) for path in (conf_folder() / group).glob("*.yaml")}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def emulation_hash() -> str:
     """Hash the code beside the kernel that emulates quantities."""
     digest = hashlib.sha256()
     root = Path(__file__).resolve().parent.parent
-    for name in EMULATION:
-        for path in sorted((root / name).glob("*.py")):
+    for pattern in EMULATION:
+        for path in sorted(root.glob(pattern)):
             digest.update(path.read_bytes())
-    digest.update((root / "experiments" / "inputs.py").read_bytes())
     return digest.hexdigest()
 
 

@@ -28,6 +28,7 @@ def fit(frames: Frames) -> Drawing:
     table = frames.fit[frames.fit["fitted"]].reset_index(drop=True)
     groups = [(str(study), rows) for study, rows in table.groupby("study", sort=False)]
     canvas = style.sheet(9.2, 1.0 + 0.175 * (len(table) + len(groups)))
+    canvas.set_layout_engine("constrained", rect=(0.06, 0.0, 0.94, 1.0))  # long labels on a tall sheet are cut without
     axes = canvas.subplots()
     y, ticks, names = 0.0, [], []
     for study, rows in groups:
@@ -36,9 +37,9 @@ def fit(frames: Frames) -> Drawing:
         for row in rows.to_dict("records"):
             _bar(axes, row, y)
             ticks.append(y)
-            names.append(style.fit(str(row["label"]), 54))
+            names.append(style.fit(str(row["label"]), 50))
             y += 1.0
-    axes.set_yticks(ticks, names, fontsize=7.5)
+    axes.set_yticks(ticks, names, fontsize=7)
     axes.set_ylim(y - 0.4, -0.6)
     axes.set_xlim(-6.2, 6.2)
     axes.axvspan(-Z95, Z95, color=style.SHADE.light, zorder=0)
@@ -110,7 +111,7 @@ def posterior(frames: Frames) -> Drawing:
         ink = style.POLICIES["selective"].ink.light if row["identified"] else style.MUTED.light
         axes.plot([row["score_low"], row["score_high"]], [place, place], color=ink, linewidth=2.2)
         axes.plot([row["score_mean"]], [place], "o", markersize=3.5, color=ink)
-    axes.set_yticks(range(len(table)), [str(key).split(".", 1)[1] for key in table["key"]], fontsize=7.5)
+    axes.set_yticks(range(len(table)), [str(key).partition(".")[2] or str(key) for key in table["key"]], fontsize=7)
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlim(-3.6, 3.6)
     axes.grid(False)
