@@ -233,8 +233,21 @@ class Fitting:
     def draw(self, surrogate: Surrogate, centre: np.ndarray, spread: np.ndarray) -> Chain:
         """Sample the posterior on the surrogate."""
         budget = self.budget
+        chosen = self.likelihood.fitted
+        small = surrogate.only(chosen)
+        targets = [target for target in self.targets if target.fitted]
+        likelihood = Likelihood(targets, budget.discrepancy, self.likelihood.noise[chosen])
+
+        def log_density(z: np.ndarray) -> np.ndarray:
+            return np.asarray(likelihood.log(small(z), small.error) - 0.5 * np.sum(np.square(z), axis=-1))
+
+        def gradient(z: np.ndarray) -> np.ndarray:
+            scaled = small(z)
+            return small.pull_back(z, -likelihood.precisions(scaled, small.error) * likelihood.residuals(scaled)) - z
+
         chain = sample(
-            lambda z: self.density(surrogate, z),
+            log_density,
+            gradient,
             centre,
             spread,
             walkers=budget.walkers,

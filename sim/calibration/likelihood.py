@@ -111,23 +111,23 @@ class Likelihood:
         Parameters
         ----------
         scaled_values
-            One set of emulated quantities, shape (targets,).
+            Emulated quantities on their scales, shape (..., targets).
         emulation
             Standard error of a surrogate, shape (targets,).
 
         Returns
         -------
         numpy.ndarray
-            Shape (targets,); 0 where a quantity is not fitted.
+            Shape (..., targets); 0 where a quantity is not fitted.
         """
         residuals = self.residuals(scaled_values)
         variance = self.variance + np.asarray(emulation) ** 2
-        weights = np.zeros(len(self.targets))
+        weights = np.zeros(np.shape(residuals))
         for at in self.studies.values():
-            nodes = self._by_node(residuals[at], variance[at], self.unit[at])
-            share = np.exp(nodes - logsumexp(nodes))
+            nodes = self._by_node(residuals[..., at], variance[at], self.unit[at])
+            share = np.exp(nodes - logsumexp(nodes, axis=-1, keepdims=True))
             total = variance[at][:, None] + (self._taus[None, :] * self.unit[at][:, None]) ** 2
-            weights[at] = (share / total).sum(axis=1)
+            weights[..., at] = share @ (1.0 / total).T
         return weights
 
     def discrepancies(self, scaled_values: np.ndarray) -> dict[str, float]:

@@ -53,17 +53,40 @@ class Surrogate:
         """Standardise scores, shape (n, parameters)."""
         return np.asarray(np.linalg.solve(self.spread, (np.atleast_2d(z) - self.centre).T).T)
 
+    def pull_back(self, z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Give the gradient by scores of the sum of weights times quantities.
+
+        Parameters
+        ----------
+        z
+            Scores, shape (n, parameters).
+        weights
+            Shape (n, targets).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, parameters).
+        """
+        u = self.coordinates(z)
+        n, d = u.shape
+        rows, columns = np.triu_indices(d)
+        summed = weights @ self.coefficients.T
+        products = np.zeros((n, d, d))
+        products[:, rows, columns] = summed[:, d + 1 :]
+        both = products + products.transpose(0, 2, 1)
+        by_coordinate = summed[:, 1 : d + 1] + np.einsum("nij,nj->ni", both, u)
+        return np.asarray(np.linalg.solve(self.spread.T, by_coordinate.T).T)
+
+    def only(self, chosen: np.ndarray) -> Surrogate:
+        """Keep some of the quantities."""
+        per_target = (self.error, self.explained, self.curvature, self.ridge)
+        return Surrogate(self.centre, self.spread, self.coefficients[:, chosen], *(part[chosen] for part in per_target))
+
     def slopes(self, z: np.ndarray) -> np.ndarray:
         """Differentiate at one point: d quantity / d score, shape (targets, parameters)."""
-        u = self.coordinates(z)[0]
-        d = len(u)
-        linear = self.coefficients[1 : d + 1]
-        rows, columns = np.triu_indices(d)
-        by_coordinate = linear.copy()
-        quadratic = self.coefficients[d + 1 :]
-        np.add.at(by_coordinate, rows, quadratic * u[columns][:, None])
-        np.add.at(by_coordinate, columns, quadratic * u[rows][:, None])
-        return np.asarray(np.linalg.solve(self.spread.T, by_coordinate).T)
+        targets = self.coefficients.shape[1]
+        return self.pull_back(np.repeat(np.atleast_2d(z), targets, axis=0), np.eye(targets))
 
 
 def features(u: np.ndarray, curvature: float = 1.0) -> np.ndarray:

@@ -20,7 +20,7 @@ from sim.calibration.target import Target
 
 BUDGET = Calibration(
     patients=1, search_patients=1, design=16, starts=4, iterations=12, rounds=2, local=30, spread=1.0,
-    walkers=24, steps=160, keep=400, check=8, replicates=0, discrepancy=0.0, adopt=False, weights=None,
+    walkers=24, steps=120, keep=400, check=8, replicates=0, discrepancy=0.0, adopt=False, weights=None,
     parameters=PRIORS,
 )  # fmt: skip
 KNOWN = np.array([TRUTH[key] for key in PARAMETERS.keys])
@@ -67,8 +67,11 @@ def test_the_posterior_of_a_linear_model_is_the_conjugate_one() -> None:
     def density(z: np.ndarray) -> np.ndarray:
         return -0.5 * np.sum((z @ slopes.T - data) ** 2, axis=1) / 0.25 - 0.5 * np.sum(z * z, axis=1)
 
-    chain = sample(density, exact + 0.2, 1.5 * np.linalg.inv(precision), walkers=40, steps=1500, keep=6000, seed=3,
-                   decision=decisions.CALIBRATION_WALKERS)  # fmt: skip
+    def gradient(z: np.ndarray) -> np.ndarray:
+        return (data - z @ slopes.T) @ slopes / 0.25 - z
+
+    chain = sample(density, gradient, exact + 0.2, 1.5 * np.linalg.inv(precision), walkers=40, steps=400, keep=6000,
+                   seed=3, decision=decisions.CALIBRATION_WALKERS)  # fmt: skip
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))
     assert np.all(np.abs(chain.draws.mean(axis=0) - exact) < 4.0 * sd / np.sqrt(chain.ess))
     assert chain.draws.std(axis=0) == pytest.approx(sd, rel=4.0 / np.sqrt(2.0 * chain.ess.min()))
@@ -103,7 +106,7 @@ def test_the_design_fills_the_prior() -> None:
 
 def test_nothing_to_learn_leaves_the_prior() -> None:
     """Quantities with enormous errors: posterior SD of every score is that of the prior, 1."""
-    fit = fitted(published(truth(TRUTH), se=500.0), BUDGET.model_copy(update={"steps": 600}))
+    fit = fitted(published(truth(TRUTH), se=500.0), BUDGET.model_copy(update={"steps": 250}))
     assert fit.chain.draws.std(axis=0) == pytest.approx(1.0, abs=4.0 / np.sqrt(2.0 * fit.chain.ess.min()) + 0.02)
 
 

@@ -75,3 +75,19 @@ def test_runs_without_a_value_are_left_out() -> None:
     values[3, 0] = np.nan
     surrogate = fit_surrogate(DESIGN, values, CENTRE, COVARIANCE)
     assert surrogate(ELSEWHERE) == pytest.approx(quadratic(ELSEWHERE), abs=1e-6)
+
+
+def test_pulling_back_weights_is_the_gradient_of_the_weighted_sum() -> None:
+    surrogate = fit_surrogate(DESIGN, quadratic(DESIGN), CENTRE, COVARIANCE)
+    weights = GENERATOR.normal(size=(4, 3))
+    points, step = ELSEWHERE[:4], 1e-5
+    found = surrogate.pull_back(points, weights)
+    for i, unit in enumerate(np.eye(3)):
+        ahead, behind = surrogate(points + step * unit), surrogate(points - step * unit)
+        assert found[:, i] == pytest.approx(np.sum(weights * (ahead - behind), axis=1) / (2 * step), abs=1e-5)
+
+
+def test_some_quantities_alone_are_predicted_alike() -> None:
+    surrogate = fit_surrogate(DESIGN, quadratic(DESIGN), CENTRE, COVARIANCE)
+    chosen = np.array([True, False, True])
+    assert surrogate.only(chosen)(ELSEWHERE) == pytest.approx(surrogate(ELSEWHERE)[:, chosen], abs=1e-9)
