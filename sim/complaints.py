@@ -118,7 +118,8 @@ def nearest_key(path: list[str], keys: list[str]) -> str:
 def known_keys(schema: Any, data: Any, prefix: str = "") -> Iterator[str]:
     """Walk through every valid dotted key of a schema; free names (policies, products) come from the data."""
     if isinstance(schema, type) and issubclass(schema, BaseModel):
-        for name, field in schema.model_fields.items():
+        for own, field in schema.model_fields.items():
+            name = field.alias or own
             yield f"{prefix}{name}"
             below = data.get(name) if isinstance(data, Mapping) else None
             yield from known_keys(field.annotation, below, f"{prefix}{name}.")

@@ -10,6 +10,8 @@ from sim.problems import Problem
 
 #: Files that others build on: not choices of their own.
 SHARED: Final = frozenset({"base", "catalogue"})
+#: Folders of files that are read as they are, not composed, or by other files only.
+PLAIN: Final = frozenset({"targets", "structure/calibrated"})
 
 
 def conf_folder() -> Path:
@@ -24,7 +26,7 @@ def conf_folder() -> Path:
 def groups() -> list[str]:
     """List the groups of choices (``cohort``, ``clinic/transplant``), in alphabetical order."""
     root = conf_folder()
-    return sorted({path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml")} - {"."})
+    return sorted({path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml")} - {".", *PLAIN})
 
 
 def options(group: str, folders: Sequence[Path] = ()) -> list[str]:

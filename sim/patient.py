@@ -133,6 +133,8 @@ class Patient(Attributes):
     igg_since: Annotated[Days, "days", "start of IgG replacement"] = INF
     infections: Annotated[int, "count", "infections"] = 0
     severe_infections: Annotated[int, "count", "severe infections"] = 0
+    infections_early: Annotated[int, "count", "infections on days 0-28 after infusion"] = 0
+    infections_middle: Annotated[int, "count", "infections on days 29-90"] = 0
     infection_until: Annotated[Days, "days", "an infection is active until then"] = -INF
     infection_phase: Annotated[int, "0..2", "day 0-28, 29-90, later"] = 0
     tocilizumab_doses: Annotated[int, "count", "tocilizumab doses"] = 0

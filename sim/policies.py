@@ -148,6 +148,9 @@ class Policy(FollowUp):
         Until when loss of B-cell aplasia counts as early; rules refer to it.
     car
         False: no CAR T at all (a comparator for intention to treat).
+    begins_with_hct
+        Lives begin at a transplant, with the cohort's burden as what is left before it: for emulating trials of
+        transplants. Needs ``car: false``.
     set
         Key of a biology or clinic line -> value that holds under this policy alone.
     options
@@ -165,6 +168,7 @@ class Policy(FollowUp):
     colour: str | None = None
     bca_window_months: Months | None = None
     car: Boolean = True
+    begins_with_hct: Boolean = False
     set: dict[str, Annotated[float, Field(strict=True, allow_inf_nan=False)]] = {}
     options: dict[str, Option] = {}
     rules: tuple[Rule, ...]
@@ -182,6 +186,14 @@ class Policy(FollowUp):
         for name in self.assumed:
             if name not in fields:
                 raise ValueError(f"assumed: unknown field {name!r}, {did_you_mean(name, fields)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if self.begins_with_hct and self.car:
+            raise ValueError(
+                "begins_with_hct: a life that begins with a transplant has no CAR T before it, set car: false"
+            )
         return self
 
     @property

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from sim.calibration.settings import Calibration, Structure
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
 from sim.economics.settings import Economics, gaps, none_is_none
@@ -106,6 +107,13 @@ class Executor(Frozen):
     blocks: Annotated[int, Field(strict=True, ge=1)] | None
 
 
+class Validation(Frozen):
+    """What ``experiment=validate`` emulates: a study file (null: the shipped studies), patients referred in each."""
+
+    file: Path
+    patients: Annotated[int, Field(strict=True, ge=1, le=2**24)]
+
+
 class Settings(Frozen):
     """Everything a run needs to know.
 
@@ -133,7 +141,11 @@ class Settings(Frozen):
         Who does the work: this process, processes of this machine, a Dask cluster.
     patient
         Patient number of a replay.
+    validation
+        What a validation emulates; ``validate`` in the configuration.
     """
+
+    model_config = ConfigDict(populate_by_name=True)  # `load` reads what `model_dump` writes, by either name
 
     experiment: str
     seed: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
@@ -156,7 +168,10 @@ class Settings(Frozen):
     follow_up: FollowUp
     executor: Executor
     economics: Annotated[Economics | None, BeforeValidator(none_is_none)] = None
+    structure: Structure
+    calibration: Calibration
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
+    validation: Annotated[Validation, Field(alias="validate")]
 
     @model_validator(mode="before")
     @classmethod
@@ -245,15 +260,20 @@ class Settings(Frozen):
         """Write the settings as YAML that `load` reads back (``config.yaml`` of a results folder)."""
         import yaml
 
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        return yaml.safe_dump(
+            self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=120
+        )
 
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
-        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), and the number of patients.
+        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a
+        calibration is done (unless one is done).
         """
-        data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
+        data = self.model_dump(mode="json", by_alias=True, exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)
+        if self.experiment != "calibrate":
+            data.pop("calibration")
         data["reference"] = self.reference_policy
         return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 

@@ -23,6 +23,8 @@ examples
   python -m sim experiment=replay patient=47                 one patient's life under every policy
   python -m sim -m clinic.transplant.trm.value=0.02,0.08,0.15   a small sweep, collected into one table
   python -m sim experiment=parameters                        every parameter with its range, source and status
+  python -m sim experiment=validate                          published | model, for every target; or for your own study:
+  python -m sim experiment=validate validate.file=my_study.yaml
 """
 
 OPTIONS: Final = """\
@@ -44,7 +46,7 @@ keys
 """
 
 #: Groups that the help explains one by one, in this order.
-EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital")
+EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital", "structure")
 FLAGS: Final = ("-m", "--multirun", "--config-dir", "--show", "--version", "-h", "--help")
 
 

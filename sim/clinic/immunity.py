@@ -135,6 +135,10 @@ def have_infection(p: Any, q: Any, j: Any) -> None:
     """An infection: mild, or severe with a hospital stay and a risk of death."""
     nth = p.infections
     p.infections += 1
+    if p.infection_phase == 0:
+        p.infections_early += 1
+    elif p.infection_phase == 1:
+        p.infections_middle += 1
     if uniform(p.seed, p.number, _INFECTION_SEVERITY, nth) >= q.infection_severe:
         note(p, j, _NOTE_INFECTION, p.t, p.t, 1)
         p.infection_until = max(p.infection_until, p.t + q.infection_mild_days)

@@ -94,6 +94,7 @@ from sim.clinic.transplant import (
     begin_acute_gvhd,
     begin_chronic_gvhd,
     begin_unit_stay,
+    enter_transplant_unit,
     obstacle,
     postpone_or_cancel,
     transplant,
@@ -141,7 +142,9 @@ def begin(p: Any, q: Any, j: Any) -> None:
 
 def on_referral(p: Any, q: Any, j: Any) -> None:
     """Refer to a CAR T centre, unless the policy has none or the patient never gets there."""
-    if q.car == 0:
+    if q.begins_with_hct == 1:
+        enter_transplant_unit(p, q, j)
+    elif q.car == 0:
         go_without_car(p, q, j, NO_CAR)
     elif q.waiting == 0:
         p.t_lymphodepletion = p.t

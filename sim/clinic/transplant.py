@@ -71,6 +71,7 @@ _NOTE_HCT: Final = _j.HCT
 _NOTE_SOS: Final = _j.SINUSOIDAL
 _NOTE_INFERTILE: Final = _j.INFERTILITY
 _NOTE_CANCELLED: Final = _j.CANCELLED
+_PHASE_REMISSION: Final = _j.REMISSION
 _PHASE_TRANSPLANTED: Final = _j.TRANSPLANTED
 _PHASE_SALVAGE_TRANSPLANTED: Final = _j.SALVAGE_TRANSPLANTED
 
@@ -117,6 +118,16 @@ def workup_days(p: Any, q: Any) -> float:
 def search_days(p: Any, q: Any) -> float:
     """Search for an unrelated donor, unless it began upfront."""
     return q.donor_search if p.donor == 2 and q.upfront_search == 0 else 0.0
+
+
+def enter_transplant_unit(p: Any, q: Any, j: Any) -> None:
+    """Life begins at a transplant, as in the trials of transplants; the cohort's burden is what is left before it."""
+    p.clone_time = p.t
+    p.pos_level = p.burden
+    enter_phase(p, j, _PHASE_REMISSION)
+    p.pending = TRANSPLANT
+    p.pending_since = p.t
+    ask_for_transplant(p, q)
 
 
 def ask_for_transplant(p: Any, q: Any) -> None:

@@ -14,6 +14,8 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "price": ("sim.experiments.price", "threshold price and payment schemes for a finished run"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
     "verify": ("sim.experiments.verify", "the verification tests: what must follow when something is changed"),
+    "calibrate": ("sim.experiments.calibrate", "fit the free parameters to published quantities; posterior sample"),
+    "validate": ("sim.experiments.validate", "every published target beside what the model gives"),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
 

@@ -79,6 +79,7 @@ def _policy_values(settings: Any, name: str, values: dict[str, Any]) -> dict[str
     days[: len(after)] = after
     return {
         "car": int(policy.car),
+        "begins_with_hct": int(policy.begins_with_hct),
         "visits": len(after),
         "visit_days": days,
         "use_flow": int("flow" in policy.assays),

@@ -29,6 +29,13 @@ FILES = {
     "subgroups": "subgroups.csv",
     "severity": "severity.csv",
     "verify": "verify.csv",
+    "fit": "fit.csv",
+    "posterior": "posterior_summary.csv",
+    "draws": "posterior.parquet",
+    "studies": "studies.csv",
+    "starts": "starts.csv",
+    "validation": "validate.csv",
+    "validation_curves": "validate_curves.csv",
 }
 
 
@@ -66,6 +73,16 @@ class Frames:
         What lives cost and are worth, and the decision analysis: columns are listed in ``docs/decision_analysis.md``.
     verify
         Results of the verification tests: number, change, expected, measured, result, seconds.
+    fit, posterior, studies, starts
+        Of a calibration: published against emulated quantities; posterior against prior; log-likelihood and
+        discrepancy by study; where each climb ended.
+    draws
+        Of a calibration: a column per calibrated line, a row per posterior draw.
+    validation
+        Columns study, quantity, label, published, low, high, interval, assumed, model, mc_se, z, within, source,
+        status, note, unit, n, fitted, study_label (`sim.experiments.validate`).
+    validation_curves
+        Columns study, study_label, curve, label, kind (model or published), months, estimate, low, high.
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -84,6 +101,13 @@ class Frames:
     subgroups: pd.DataFrame | None = None
     severity: pd.DataFrame | None = None
     verify: pd.DataFrame | None = None
+    fit: pd.DataFrame | None = None
+    posterior: pd.DataFrame | None = None
+    draws: pd.DataFrame | None = None
+    studies: pd.DataFrame | None = None
+    starts: pd.DataFrame | None = None
+    validation: pd.DataFrame | None = None
+    validation_curves: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

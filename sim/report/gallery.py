@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 #: Modules that register pictures.
-MODULES: Final = ("survival", "risks", "occupancy", "gains", "swimmer", "lanes", "worth")
+MODULES: Final = (
+    "survival",
+    "risks",
+    "occupancy",
+    "gains",
+    "swimmer",
+    "lanes",
+    "worth",
+    "validation",
+    "calibration",
+)
 
 
 class Drawing(NamedTuple):

@@ -53,6 +53,7 @@ POLICIES: dict[str, Stroke] = {
     "hybrid": Stroke(Ink("#a83c80", "#ec86c0"), (4.5, 1.6, 1.2, 1.6), "P"),
     "ngs_guided": Stroke(Ink("#4a2478", "#d4bdf7"), (7.0, 1.4, 1.2, 1.4), "p"),
     "trial_practice": Stroke(Ink("#6b5322", "#b9a36f"), (2.6, 1.6), "h"),
+    "hct_trial": Stroke(Ink("#6e4b3a", "#c79a84"), (1.2, 1.2), "*"),
 }
 #: For policies that a user writes; which one, its name decides.
 OTHERS: tuple[Ink, ...] = (

@@ -51,10 +51,10 @@ def all_policies() -> Settings:
     return settings_from([f"policy=[{','.join(options('policy'))}]", "origin=referral"])
 
 
-def test_all_ten_are_shipped() -> None:
+def test_all_are_shipped() -> None:
     assert set(options("policy")) == {
         *("watch", "hct_for_all", "selective", "selective_plus", "reinfusion", "maintenance", "hybrid"),
-        *("ngs_guided", "trial_practice", "no_car"),
+        *("ngs_guided", "trial_practice", "no_car", "hct_trial"),
     }
 
 
@@ -66,7 +66,8 @@ def test_every_shipped_policy_compiles_and_cites_known_sources(all_policies: Set
     for source in (shipped.source, *(rule.source for rule in shipped.rules)):
         assert unknown_sources(source) == []
     assert shipped.description
-    assert (name == "no_car") == (not shipped.car)
+    assert (name in ("no_car", "hct_trial")) == (not shipped.car)
+    assert (name == "hct_trial") == shipped.begins_with_hct
 
 
 @pytest.mark.parametrize("name", options("policy"))

@@ -33,6 +33,12 @@ def yaml_cohort() -> str:
     return next(text for language, text in BLOCK.findall(README) if language == "yaml" and "defaults:" in text)
 
 
+def yaml_study() -> str:
+    """Give the example study of docs/validation.md."""
+    text = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    return next(text for language, text in BLOCK.findall(text) if language == "yaml" and "quantities:" in text)
+
+
 @pytest.mark.parametrize("line", shell_lines())
 def test_readme_command_runs(line: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "policy"
@@ -40,6 +46,7 @@ def test_readme_command_runs(line: str, tmp_path: Path) -> None:
     (mine / "late_window.yaml").write_text(yaml_policy(), encoding="utf-8")
     (tmp_path / "mine" / "cohort").mkdir()
     (tmp_path / "mine" / "cohort" / "our_series.yaml").write_text(yaml_cohort(), encoding="utf-8")
+    (tmp_path / "my_study.yaml").write_text(yaml_study(), encoding="utf-8")
     words = [word.replace("100000", "64") for word in shlex.split(line)[1:]]
     few = [] if any("cohort.n" in word for word in words) else ["cohort.n=48"]
     out = [] if any(word.startswith("out=") for word in words) else [f"out={tmp_path}/out"]

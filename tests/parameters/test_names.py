@@ -22,7 +22,17 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 OF_COHORT = {"wait_median", "wait_spread"} | {
     f"practice_{name}" for name in ("hct_share", "hct_from", "hct_to", "triggered", "trigger_rate", "reinfusion")
 }
-OF_POLICY = {"car", "visits", "visit_days", "use_flow", "use_qpcr", "use_ngs", "ngs_counts", "ngs_repeat"} | {
+OF_POLICY = {
+    "car",
+    "begins_with_hct",
+    "visits",
+    "visit_days",
+    "use_flow",
+    "use_qpcr",
+    "use_ngs",
+    "ngs_counts",
+    "ngs_repeat",
+} | {
     *("recovery_delay", "second_hct_in_remission", "second_hct_after_relapse", "rule_point_start", "rule_action"),
     *("rule_after", "rule_target", "rule_confirm", "rule_retry", "rule_timing", "rule_condition_start"),
     *("condition_feature", "condition_low", "condition_high", "condition_mask"),
