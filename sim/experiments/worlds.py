@@ -1,0 +1,199 @@
+"""Worlds that differ in parameter lines alone: the same patients live through each, without composing it anew.
+
+A probabilistic analysis runs thousands of worlds. Copying validated settings and rebuilding the kernel's record for
+each would cost as much as the lives themselves; here a record is built once per policy, and a world writes its own
+values into a copy. `sim.experiments.inputs.kernel_values` defines what must come out; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sim import cohort as cohorts
+from sim.experiments.inputs import COHORT_LINES, as_record
+from sim.experiments.run import PATHWAY, Simulation
+from sim.lines import Count, Switch
+from sim.problems import Problem
+from sim.units import FACTORS
+
+#: Groups of lines that the kernel reads by their last name.
+_KERNEL_GROUPS = ("biology", "clinic")
+
+
+class Lived(NamedTuple):
+    """The lives of one policy in one world.
+
+    Attributes
+    ----------
+    policy
+        Its name.
+    lives
+        Final patient records, shape (patients,).
+    rows, first_row
+        Journal rows, and where each patient's begin; empty without journal.
+    """
+
+    policy: str
+    lives: np.ndarray
+    rows: np.ndarray
+    first_row: np.ndarray
+
+
+class _Place(NamedTuple):
+    """Where a line stands in the kernel's record, and how its value is written there."""
+
+    field: str
+    index: int | None
+    factor: float
+    whole: bool
+
+
+class Worlds:
+    """A cohort under its policies, ready to live through worlds that differ in parameter lines.
+
+    Parameters
+    ----------
+    settings
+        Validated settings: the world from which the others differ. The batch engine runs them, whatever
+        ``settings.engine`` says: both give the same lives.
+
+    Raises
+    ------
+    Problem
+        When the hospital is finite: shared places need SimPy.
+    """
+
+    def __init__(self, settings: Any) -> None:
+        if settings.hospital.finite:
+            raise Problem(
+                f"experiment={settings.experiment} runs on the compiled batch, which grants every place at once: "
+                "set hospital=unlimited"
+            )
+        self.settings = settings
+        self.simulation = Simulation(settings, journal=False)
+        self.policies = tuple(sorted(settings.policy))
+        self.n = self.simulation.n
+        self.lines = dict(settings.lines())
+        self._records = {name: as_record(self.simulation.values[name]) for name in self.policies}
+        self._places = {key: self._place(key) for key in self.lines}
+        self._attributes: dict[tuple[int, int], np.ndarray] = {}
+
+    def shapes_patients(self, key: str) -> bool:
+        """Tell whether a line shapes the patients themselves."""
+        return key.startswith("cohort.") and self._places[key] is None
+
+    def shapes_lives(self, key: str) -> bool:
+        """Tell whether a line changes lives at all; prices and utilities do not."""
+        return self._places[key] is not None or self.shapes_patients(key)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Cut the patients into the blocks in which they are run: first number and count."""
+        return [(first, min(cohorts.BLOCK, self.n - first)) for first in range(0, self.n, cohorts.BLOCK)]
+
+    def compile(self) -> None:
+        """Compile (or load) the kernel, before threads or workers need it."""
+        from sim.engine.batch import run_batch
+
+        for journal in (False, True):
+            run_batch(
+                PATHWAY,
+                self.simulation.attributes(0, 1),
+                self._records[self.policies[0]],
+                seed=self.settings.seed,
+                journal=journal,
+            )
+
+    def live(
+        self, values: Mapping[str, float], first: int, count: int, *, journal: bool, only: tuple[str, ...] | None = None
+    ) -> Iterator[Lived]:
+        """Live through one world.
+
+        Parameters
+        ----------
+        values
+            Key -> value in the line's own unit, of the lines that differ. Values are taken as checked
+            (`sim.uncertainty.draws.Draws`, `checked`).
+        first, count
+            Patients.
+        journal
+            Keep the journal.
+        only
+            Policies; all when None.
+
+        Yields
+        ------
+        Lived
+            By policy, sorted by name.
+        """
+        from sim.engine.batch import run_batch
+
+        attributes = self.attributes(values, first, count)
+        for name in self.policies if only is None else only:
+            lives, rows, first_row = run_batch(
+                PATHWAY,
+                attributes,
+                self.record(name, values),
+                seed=self.settings.seed,
+                first=first,
+                horizon=self.simulation.horizon,
+                journal=journal,
+            )
+            yield Lived(name, lives, rows, first_row)
+
+    def record(self, policy: str, values: Mapping[str, float]) -> np.ndarray:
+        """Give the kernel's record of a policy in a world: one row, as `as_record` lays it out.
+
+        What the policy sets for itself (`Policy.set`) holds in every world.
+        """
+        record = self._records[policy].copy()
+        own = self.settings.policy[policy]
+        for key, value in values.items():
+            place = self._places[key]
+            if place is None or key in own.set:
+                continue
+            number = int(value) if place.whole else value * place.factor
+            if place.index is None:
+                record[place.field][0] = number
+            else:
+                record[place.field][0, place.index] = number
+            if place.field == f"recovery_{own.bca_threshold}":
+                record["recovery_delay"][0] = number
+        return record
+
+    def attributes(self, values: Mapping[str, float], first: int, count: int) -> np.ndarray:
+        """Draw the attributes of consecutive patients in a world; kept where no line shapes the patients."""
+        shaping = {key: value for key, value in values.items() if self.shapes_patients(key)}
+        if not shaping:
+            if (first, count) not in self._attributes:
+                self._attributes[first, count] = self.simulation.attributes(first, count)
+            return self._attributes[first, count]
+        settings = self.settings.with_values(shaping)
+        return self.simulation.attributes(first, count, settings.cohort)
+
+    def checked(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Refuse unknown keys and impossible values, and write keys without ``.value``.
+
+        Raises
+        ------
+        Problem
+            As `Settings.with_value` does.
+        """
+        self.settings.with_values(dict(values))
+        return {key.removesuffix(".value"): float(value) for key, value in values.items()}
+
+    def _place(self, key: str) -> _Place | None:
+        line = self.lines[key]
+        whole, factor = isinstance(line, Switch | Count), FACTORS.get(line.unit, 1.0)
+        group, *rest = key.split(".")
+        if group in _KERNEL_GROUPS:
+            return _Place(rest[-1], None, factor, whole)
+        if group == "product":
+            _, product, name = rest
+            return _Place(f"product_{name}", self.simulation.products.index(product), factor, whole)
+        for name, below in COHORT_LINES.items():
+            if key == f"cohort.{below}":
+                return _Place(name, None, factor, whole)
+        return None
