@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sim.compose import jobs_from, settings_from
 from sim.experiments import runner
+from sim.experiments.folders import is_run
 from sim.problems import Problem, nearest
 from sim.settings import Settings
 from sim.usage import Arguments
@@ -40,5 +41,5 @@ def check_inputs(settings: Settings) -> None:
         near = nearest(Path(table).name, [path.name for path in Path(table).parent.glob("*.csv")])
         remedy = f", did you mean {str(Path(table).with_name(near))!r}?" if near else ""
         raise Problem(f"cohort.patients={table}: no such file{remedy}")
-    if earlier is not None and not (Path(earlier) / "manifest.json").is_file():
+    if earlier is not None and not is_run(Path(earlier)):
         raise Problem(f"run={earlier}: no earlier run there (a run's folder holds manifest.json)")

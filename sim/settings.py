@@ -19,7 +19,7 @@ from sim.uncertainty.settings import Dsa, Psa, Study, Sweep, Voi
 #: Seeds are one 32-bit word of the random generator.
 LARGEST_SEED: Final = 2**32 - 1
 #: Settings that change neither a patient's life nor what is counted: left out of `Settings.canonical`.
-WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "reference")
+WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "executor", "reference")
 
 Places = Annotated[int, Field(strict=True, ge=0)] | None
 
@@ -85,6 +85,27 @@ class LifeTable(Frozen):
     year: Annotated[str, BeforeValidator(_path)]
 
 
+class Executor(Frozen):
+    """Who does the work of a large run.
+
+    Attributes
+    ----------
+    kind
+        ``local``: the cores of this machine; ``serial``: a plain loop; ``dask``: a running Dask cluster.
+    workers
+        Worker processes of ``local``; null: one per core, and none while the run is short.
+    address
+        Address of the Dask scheduler (``tcp://host:8786``).
+    blocks
+        Blocks of patients in a chunk; null: about a second of work or more.
+    """
+
+    kind: Literal["local", "serial", "dask"]
+    workers: Annotated[int, Field(strict=True, ge=1)] | None
+    address: str | None
+    blocks: Annotated[int, Field(strict=True, ge=1)] | None
+
+
 class Settings(Frozen):
     """Everything a run needs to know.
 
@@ -107,7 +128,9 @@ class Settings(Frozen):
     journal
         ``auto``: written while lives are few.
     threads
-        Threads of the batch engine; 0: one per core.
+        Threads of the batch engine while it runs in one process; 0: one per core.
+    executor
+        Who does the work: this process, processes of this machine, a Dask cluster.
     patient
         Patient number of a replay.
     """
@@ -131,6 +154,7 @@ class Settings(Frozen):
     clinic: Clinic
     hospital: Hospital
     follow_up: FollowUp
+    executor: Executor
     psa: Psa
     dsa: Dsa
     sweep: Sweep
@@ -230,7 +254,7 @@ class Settings(Frozen):
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
-        Left out: folder, threads and verbosity (`WITHOUT_EFFECT`), and the number of patients.
+        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), and the number of patients.
         """
         data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)
@@ -288,6 +312,7 @@ def _replaced(node: Any, path: list[str], line: Line) -> Any:
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Name what does not go together."""
     yield from _engine_contradictions(settings)
+    yield from _executor_contradictions(settings.executor)
     yield from _policy_contradictions(settings)
     products, forced = settings.product.catalogue, settings.product.forced
     if forced is not None and forced not in products:
@@ -308,6 +333,18 @@ def _engine_contradictions(settings: Settings) -> Iterator[str]:
         )
     if settings.hospital.arrivals.per_year is None:
         yield "hospital.arrivals.per_year: a finite hospital needs arrivals, for example hospital.arrivals.per_year=40"
+
+
+def _executor_contradictions(executor: Executor) -> Iterator[str]:
+    if executor.kind == "dask" and executor.address is None:
+        yield (
+            "executor.address: executor=dask needs the address of a running scheduler, "
+            "for example executor.address=tcp://host:8786"
+        )
+    if executor.kind != "dask" and executor.address is not None:
+        yield f"executor.address={executor.address} is for executor=dask (now executor={executor.kind})"
+    if executor.kind != "local" and executor.workers is not None:
+        yield f"executor.workers={executor.workers} is for executor=local (now executor={executor.kind})"
 
 
 def _policy_contradictions(settings: Settings) -> Iterator[str]:

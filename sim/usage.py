@@ -39,6 +39,7 @@ keys
   hospital.pools.icu=2 (with hospital=small_centre)
   seed, engine=simpy|batch, origin=referral|infusion|remission, horizon_years, reference=POLICY, journal=auto|on|off,
   threads, out=DIR, quiet=true, cohort.n, cohort.patients=FILE.csv
+  executor=local|serial|dask, executor.workers, executor.address=tcp://host:8786; run=DIR extends an earlier run
   a policy's own care: policy.watch.set.clinic.supportive.early_tocilizumab=1
 """
 

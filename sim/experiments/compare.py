@@ -6,21 +6,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sim import __version__
 from sim.evidence import evidence_hash
-from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
-from sim.experiments.progress import progress
-from sim.experiments.run import Block, Simulation
+from sim.experiments.folders import claimed, extended_folder, finishing, point_latest, settings_hash
+from sim.experiments.gathering import Counted, Gatherer, Journals, Patients, gather
+from sim.experiments.run import Simulation
 from sim.kernel import kernel_hash
-from sim.patient import published_names
 from sim.tally.counts import Tally
 
 #: Up to this many lives the journal and the patient table are written by default.
@@ -42,13 +39,28 @@ def run(settings: Any) -> Path:
         The folder that holds ``summary.csv``, ``curves.csv``, ``paired.csv``, ``patients.parquet``,
         ``journal.parquet``, ``figures/``, ``report.html``, ``config.yaml`` and ``manifest.json``.
     """
-    folder = run_folder(settings)
-    with written_whole(folder, settings) as scratch:
-        simulate_into(settings, scratch)
-        illustrate(scratch)
-    if settings.out is None:
+    simulation = Simulation(settings, journal=False)
+    folder = extended_folder(settings)
+    with claimed(folder, settings) as store:
+        started = time.perf_counter()
+        gathered = gather(simulation, kinds(settings, simulation.n * len(settings.policy)), store)
+        seconds = time.perf_counter() - started
+        with finishing(folder) as scratch:
+            write_tables(gathered.pop("tally").tally, scratch)
+            for kind, rows in gathered.items():
+                rows.write(scratch / f"{kind}.parquet")
+            write_parameters(settings, scratch)
+            write_config(settings, scratch)
+            write_manifest(manifest(settings, simulation.n, seconds), scratch)
+            illustrate(scratch)
+    if settings.out is None and settings.run is None:
         point_latest(folder)
     return folder
+
+
+def kinds(settings: Any, lives: int) -> list[type[Gatherer]]:
+    """Choose what is gathered: the tally, and patients and journal while lives are few."""
+    return [Counted, Patients, Journals] if keeps_journal(settings, lives) else [Counted]
 
 
 def keeps_journal(settings: Any, lives: int) -> bool:
@@ -58,34 +70,15 @@ def keeps_journal(settings: Any, lives: int) -> bool:
     return bool(settings.journal == "on")
 
 
-def simulate_into(settings: Any, folder: Path) -> None:
-    """Run the simulation and write its frames into `folder`."""
-    started = time.perf_counter()
-    simulation = Simulation(settings, journal=False)
-    lives = simulation.n * len(settings.policy)
-    simulation.journal = keeps_journal(settings, lives)
-    tally = Tally(list(settings.policy), settings.origin, settings.reference_policy, simulation.horizon)
-    parts = Parts(folder, list(settings.policy)) if simulation.journal else None
-    with progress(lives, "lives", quiet=settings.quiet) as advance:
-        for block in simulation.blocks():
-            tally.add(block.first, block.lives)
-            if parts is not None:
-                parts.keep(block)
-            advance(sum(len(part) for part in block.lives.values()))
-    seconds = time.perf_counter() - started
-    write_tables(tally, folder)
-    if parts is not None:
-        parts.write()
-    write_parameters(settings, folder)
-    write_config(settings, folder)
-    record = manifest(settings, simulation.n, seconds)
-    (folder / "manifest.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
 def write_tables(tally: Tally, folder: Path) -> None:
     """Write summary, curves and paired differences, sorted by policy."""
     for name, frame in zip(("summary", "curves", "paired"), tally.frames(), strict=True):
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
+
+
+def write_manifest(record: dict[str, Any], folder: Path) -> None:
+    """Write the run record."""
+    (folder / "manifest.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def write_parameters(settings: Any, folder: Path) -> None:
@@ -137,81 +130,3 @@ def illustrate(folder: Path) -> None:
 
     frames = Frames.read(folder)
     page.render(frames, figures(frames, folder / "figures"), folder / "report.html")
-
-
-class Parts:
-    """Patient records and journals of a run, gathered by policy and written in the settled order.
-
-    Parameters
-    ----------
-    folder
-        Where ``patients.parquet`` and ``journal.parquet`` go.
-    policies
-        Names of the policies; tables are sorted by name, patient, time, event.
-    """
-
-    def __init__(self, folder: Path, policies: list[str]) -> None:
-        self.folder = folder
-        self.policies = sorted(policies)
-        self.blocks: list[Block] = []
-        self.columns = ["number", *(name for name in published_names() if name != "number")]
-
-    def keep(self, block: Block) -> None:
-        """Keep a block's records until all are there."""
-        kept = Block(block.first, {}, block.rows, block.first_row)
-        for policy, lives in block.lives.items():
-            kept.lives[policy] = {name: lives[name].copy() for name in self.columns}  # type: ignore[assignment]
-        self.blocks.append(kept)
-
-    def write(self) -> None:
-        """Write both tables, one policy at a time."""
-        self.blocks.sort(key=lambda block: block.first)
-        write_parquet(self.folder / "patients.parquet", self._patients())
-        write_parquet(self.folder / "journal.parquet", self._journals())
-
-    def _patients(self) -> Iterator[pd.DataFrame]:
-        for policy in self.policies:
-            for block in self.blocks:
-                columns = block.lives[policy]
-                frame = pd.DataFrame({name: columns[name] for name in self.columns})
-                frame = frame.rename(columns={"number": "patient"})
-                frame.insert(0, "policy", policy)
-                yield frame
-
-    def _journals(self) -> Iterator[pd.DataFrame]:
-        for policy in self.policies:
-            for block in self.blocks:
-                yield journal_frame(policy, block.first, block.rows[policy], block.first_row[policy])
-
-
-def journal_frame(policy: str, first: int, rows: np.ndarray, first_row: np.ndarray) -> pd.DataFrame:
-    """Lay out a block's journal as a table: policy, patient, event, time_start, time_stop, detail."""
-    patients = np.repeat(np.arange(first, first + len(first_row) - 1), np.diff(first_row))
-    return pd.DataFrame(
-        {
-            "policy": policy,
-            "patient": patients.astype(np.int64),
-            "event": rows["event"].astype(np.int16),
-            "time_start": rows["start"],
-            "time_stop": rows["stop"],
-            "detail": rows["detail"].astype(np.int32),
-        }
-    )
-
-
-def write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
-    """Write tables of one layout one behind the other into a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    writer = None
-    try:
-        for frame in frames:
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            if writer is None:
-                schema = table.schema.remove_metadata()
-                writer = pq.ParquetWriter(path, schema, compression="zstd")
-            writer.write_table(table.cast(schema))
-    finally:
-        if writer is not None:
-            writer.close()

@@ -11,8 +11,8 @@ LOG_SECONDS = 30.0
 
 
 @contextmanager
-def progress(total: int, unit: str, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show the progress of `total` units of work.
+def progress(total: int, unit: str, *, quiet: bool = False, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show the progress of `total` units of work, `done` of which an earlier run has done.
 
     Yields
     ------
@@ -22,14 +22,14 @@ def progress(total: int, unit: str, *, quiet: bool = False) -> Iterator[Callable
     if quiet:
         yield lambda done: None
     elif sys.stderr.isatty():
-        with _bar(total, unit) as advance:
+        with _bar(total, unit, done) as advance:
             yield advance
     else:
-        yield _log(total, unit)
+        yield _log(total, unit, done)
 
 
 @contextmanager
-def _bar(total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _bar(total: int, unit: str, earlier: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -42,17 +42,17 @@ def _bar(total: int, unit: str) -> Iterator[Callable[[int], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         started = time.perf_counter()
-        task = bar.add_task(unit, total=total, speed="")
+        task = bar.add_task(unit, total=total, completed=earlier, speed="")
 
         def advance(done: int) -> None:
             bar.advance(task, done)
-            finished = bar.tasks[0].completed
+            finished = bar.tasks[0].completed - earlier
             bar.update(task, speed=f"{finished / (time.perf_counter() - started):,.0f} {unit}/s")
 
         yield advance
 
 
-def _log(total: int, unit: str) -> Callable[[int], None]:
+def _log(total: int, unit: str, earlier: int) -> Callable[[int], None]:
     started = last = time.perf_counter()
     finished = 0
 
@@ -62,8 +62,9 @@ def _log(total: int, unit: str) -> Callable[[int], None]:
         now = time.perf_counter()
         if now - last >= LOG_SECONDS:
             last = now
-            left = (now - started) * (total - finished) / max(finished, 1)
+            left = (now - started) * (total - earlier - finished) / max(finished, 1)
             speed = finished / (now - started)
-            print(f"{finished:,} of {total:,} {unit}, {speed:,.0f}/s, about {left:,.0f} s left", file=sys.stderr)
+            so_far = earlier + finished
+            print(f"{so_far:,} of {total:,} {unit}, {speed:,.0f}/s, about {left:,.0f} s left", file=sys.stderr)
 
     return advance

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from sim.experiments.compare import manifest, write_config, write_parameters
+from sim.experiments.compare import manifest, write_config, write_manifest, write_parameters
 from sim.experiments.folders import point_latest, run_folder, written_whole
 from sim.experiments.run import Simulation
 from sim.problems import Problem
@@ -47,22 +46,22 @@ def chosen_patient(settings: Any, n: int) -> int:
 
 def replay_into(settings: Any, simulation: Simulation, number: int, folder: Path) -> None:
     """Live the patient's lives and write what happened."""
-    from sim.experiments.compare import Parts
+    from sim.experiments.gathering import Journals, Patients
     from sim.report.frames import Frames
     from sim.report.gallery import figures
     from sim.report.life import life_text
     from sim.report.page import render
 
     block = simulation.one(number)
-    parts = Parts(folder, list(settings.policy))
-    parts.keep(block)
-    parts.write()
+    for rows in (Patients(settings), Journals(settings)):
+        rows.add(block)
+        rows.write(folder / f"{rows.kind}.parquet")
     write_parameters(settings, folder)
     write_config(settings, folder)
     record = manifest(settings, 1, 1.0) | {"patient": number}
     for name in ("seconds", "lives_per_second"):
         record.pop(name)
-    (folder / "manifest.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_manifest(record, folder)
     frames = Frames.read(folder)
     text = life_text(frames, number)
     (folder / "life.txt").write_text(text, encoding="utf-8")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sim.clinic.pathway import begin, handle
 from sim.draws import uniforms
 from sim.engine.pathway import Pathway
 from sim.experiments.inputs import as_object, as_record, kernel_values
+from sim.experiments.spans import Span
 from sim.patient import Patient
 from sim.units import DAYS_PER_YEAR
 
@@ -53,14 +55,16 @@ class Simulation:
     settings
         Validated settings.
     journal
-        Keep the journal.
+        Keep the journal: blocks hold their rows in memory, nothing is written.
+    given
+        The patient table, where the caller has read it already (workers may not see the file).
     """
 
-    def __init__(self, settings: Any, journal: bool) -> None:
+    def __init__(self, settings: Any, journal: bool, given: np.ndarray | None = None) -> None:
         self.settings = settings
         self.journal = journal
         self.products = list(settings.product.catalogue)
-        self.given = _given(settings, self.products)
+        self.given = _given(settings, self.products) if given is None else given
         self.n = cohorts.patient_count(settings.cohort, self.given)
         self.values = {name: kernel_values(settings, name) for name in settings.policy}
         years = settings.horizon_years
@@ -73,58 +77,72 @@ class Simulation:
             table["product"] = self.products.index(self.settings.product.forced)
         return table
 
+    @property
+    def shared(self) -> bool:
+        """Whether patients share a hospital's places: then the cohort is run as a whole."""
+        hospital = self.settings.hospital
+        return hospital.arrivals.per_year is not None or any(c is not None for c in self._capacities().values())
+
+    def prepare(self) -> None:
+        """Compile (or load) the kernel once, before threads or workers need it."""
+        if self.settings.engine == "batch":
+            from sim.engine.batch import run_batch
+
+            run_batch(PATHWAY, self.attributes(0, 1), next(iter(self._records.values())), seed=0, journal=False)
+
     def blocks(self) -> Iterator[Block]:
         """Run the cohort, yielding its blocks in order."""
-        if self.settings.engine == "batch":
-            yield from self._batch_blocks()
-        elif self._is_shared():
+        if self.shared:
+            yield from _split(self._shared_block())
+            return
+        self.prepare()
+        threads = _threads(self.settings.threads) if self.settings.engine == "batch" else 1
+        yield from _in_threads(self.block, list(Span(0, self.n).blocks()), threads)
+
+    def chunk(self, span: Span) -> Iterator[Block]:
+        """Run some of the cohort's blocks, one after the other; a shared hospital's patients only all together."""
+        if self.shared:
+            assert span == Span(0, self.n)
             yield from _split(self._shared_block())
         else:
-            for first, count in self._spans():
-                yield self._simpy_block(first, count)
+            yield from map(self.block, span.blocks())
+
+    def block(self, span: Span) -> Block:
+        """Run consecutive patients who share nothing."""
+        if self.settings.engine == "batch":
+            return self._batch_block(span.first, span.n)
+        return self._under_simpy(span.first, span.n, None)
 
     def one(self, number: int) -> Block:
         """Run one patient under every policy, with journal, on SimPy."""
         self.journal = True
         return self._under_simpy(number, 1, None)
 
-    def _spans(self) -> list[tuple[int, int]]:
-        return [(first, min(cohorts.BLOCK, self.n - first)) for first in range(0, self.n, cohorts.BLOCK)]
-
-    def _is_shared(self) -> bool:
-        hospital = self.settings.hospital
-        return hospital.arrivals.per_year is not None or any(c is not None for c in self._capacities().values())
-
     def _capacities(self) -> dict[str, int | None]:
         pools = self.settings.hospital.pools
         return {name: getattr(pools, name) for name in POOLS}
 
-    def _batch_blocks(self) -> Iterator[Block]:
-        from sim.engine.batch import compile_pathway, run_batch
+    @cached_property
+    def _records(self) -> dict[str, np.ndarray]:
+        return {name: as_record(values) for name, values in self.values.items()}
 
-        records = {name: as_record(values) for name, values in self.values.items()}
-        _compile(compile_pathway(PATHWAY), records, self.attributes(0, 1), self.settings.seed)
+    def _batch_block(self, first: int, count: int) -> Block:
+        from sim.engine.batch import run_batch
 
-        def run(first: int, count: int) -> Block:
-            attributes = self.attributes(first, count)
-            block = Block(first, {})
-            for name, record in records.items():
-                lives, rows, first_row = run_batch(
-                    PATHWAY,
-                    attributes,
-                    record,
-                    seed=self.settings.seed,
-                    first=first,
-                    horizon=self.horizon,
-                    journal=self.journal,
-                )
-                _keep(block, name, lives, rows, first_row, self.journal)
-            return block
-
-        yield from _in_threads(run, self._spans(), _threads(self.settings.threads))
-
-    def _simpy_block(self, first: int, count: int) -> Block:
-        return self._under_simpy(first, count, None)
+        attributes = self.attributes(first, count)
+        block = Block(first, {})
+        for name, record in self._records.items():
+            lives, rows, first_row = run_batch(
+                PATHWAY,
+                attributes,
+                record,
+                seed=self.settings.seed,
+                first=first,
+                horizon=self.horizon,
+                journal=self.journal,
+            )
+            _keep(block, name, lives, rows, first_row, self.journal)
+        return block
 
     def _shared_block(self) -> Block:
         per_year = self.settings.hospital.arrivals.per_year
@@ -184,24 +202,29 @@ def _keep(block: Block, name: str, lives: Any, rows: Any, first_row: Any, journa
         block.first_row[name] = first_row
 
 
-def _compile(run: Any, records: dict[str, np.ndarray], attributes: np.ndarray, seed: int) -> None:
-    """Compile (or load) the kernel once, before threads need it."""
-    from sim.engine.batch import run_batch
+def joined(pieces: Sequence[Block]) -> Block:
+    """Put pieces of consecutive patients together into one block."""
+    pieces = sorted(pieces, key=lambda piece: piece.first)
+    block = Block(pieces[0].first, {})
+    for name in pieces[0].lives:
+        block.lives[name] = np.concatenate([piece.lives[name] for piece in pieces])
+    for name in pieces[0].rows:
+        block.rows[name] = np.concatenate([piece.rows[name] for piece in pieces])
+        before = np.cumsum([0, *(len(piece.rows[name]) for piece in pieces)])
+        starts = [piece.first_row[name][:-1] + offset for piece, offset in zip(pieces, before, strict=False)]
+        block.first_row[name] = np.concatenate([*starts, before[-1:]])
+    return block
 
-    first = next(iter(records.values()))
-    run_batch(PATHWAY, attributes, first, seed=seed, journal=False)
 
-
-def _in_threads(run: Any, spans: list[tuple[int, int]], threads: int) -> Iterator[Block]:
+def _in_threads(run: Callable[[Span], Block], spans: list[Span], threads: int) -> Iterator[Block]:
     """Run blocks in threads, yielding them in order and holding few of them at a time."""
     if threads <= 1 or len(spans) == 1:
-        for span in spans:
-            yield run(*span)
+        yield from map(run, spans)
         return
     with ThreadPoolExecutor(threads) as pool:
         waiting: list[Future[Block]] = []
         for span in spans:
-            waiting.append(pool.submit(run, *span))
+            waiting.append(pool.submit(run, span))
             if len(waiting) > threads:
                 yield waiting.pop(0).result()
         for future in waiting:

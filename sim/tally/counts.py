@@ -82,6 +82,13 @@ class Pairs:
         )
 
 
+def _whole(number: int) -> np.ndarray:
+    """Hold one whole number of any length in an array."""
+    array = np.empty(1, dtype=object)
+    array[0] = number
+    return array
+
+
 def _add_all(ours: Counts | Pairs, theirs: Counts | Pairs) -> None:
     for name, value in vars(theirs).items():
         getattr(ours, name).__iadd__(value)
@@ -192,6 +199,31 @@ class Tally:
         self._latest = {clock: max(day, other._latest[clock]) for clock, day in self._latest.items()}
         self._blocks |= other._blocks
         self._short = self._short if other._short is None else other._short
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give all that is counted as arrays, for storage: numbers, and whole numbers of any length."""
+        found = {"blocks": _whole(self._blocks), "short": np.array(-1 if self._short is None else self._short)}
+        found |= {f"latest/{clock}": np.array(day) for clock, day in self._latest.items()}
+        for kind, counts in (("counts", self._counts), ("pairs", self._pairs)):
+            for policy, one in counts.items():
+                found |= {f"{kind}/{policy}/{name}": array for name, array in vars(one).items()}
+        return found
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over what `arrays` gave, in a tally with the same policies, origin, reference and horizon.
+
+        Raises
+        ------
+        KeyError
+            When an array is missing: it was another tally.
+        """
+        self._blocks, short = int(arrays["blocks"][0]), int(arrays["short"])
+        self._short = None if short < 0 else short
+        self._latest = {clock: float(arrays[f"latest/{clock}"]) for clock in self._latest}
+        for kind, counts in (("counts", self._counts), ("pairs", self._pairs)):
+            for policy, one in counts.items():
+                for name in vars(one):
+                    setattr(one, name, arrays[f"{kind}/{policy}/{name}"])
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Give the frames summary, curves and paired (columns: ``docs/measures.md``).
