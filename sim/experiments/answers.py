@@ -15,6 +15,7 @@ from sim.experiments.worlds import Lived, Worlds
 from sim.tally.curves import month_code
 from sim.tally.measures import INCIDENCE, MEAN, MEASURES, SHARE, SURVIVAL, Measure
 from sim.tally.outcomes import Outcomes
+from sim.uncertainty.variance import divided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,12 +210,6 @@ def means(sums: np.ndarray, columns: list[Quantity]) -> np.ndarray:
         else:
             found[..., at] = divided(total[..., at], total[..., names.index(column.among)])
     return found
-
-
-def divided(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Divide sums by counts; NaN where nobody is counted."""
-    quotient: np.ndarray = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
-    return quotient
 
 
 def frame_of(worlds: Mapping[str, np.ndarray], policies: tuple[str, ...], sums: np.ndarray, columns: list[Quantity]) -> pd.DataFrame:

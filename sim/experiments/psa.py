@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from sim.experiments.answers import effect_of, frame_of, quantities
+from sim.experiments.compare import illustrate, manifest, write_config, write_manifest, write_parameters
+from sim.experiments.folders import claimed, extended_folder, finishing, manifest_of, point_latest
 from sim.experiments.inquiry import Inquiry, Stretch, inquire
-from sim.uncertainty.draws import Draws, draws_of
+from sim.problems import Problem
+from sim.uncertainty.draws import Draws, draws_of, posterior_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Levels of willingness to pay along a curve.
 LEVELS: Final = 41
+#: Tables with many rows.
+LONG: Final = ("draws", "psa", "psa_batches")
 
 
 def run(settings: Any) -> Path:
@@ -34,11 +40,104 @@ def run(settings: Any) -> Path:
     Returns
     -------
     pathlib.Path
-        The folder with ``draws.parquet`` and ``psa.parquet`` (one row per draw, and per draw and policy),
-        ``batches.parquet``, ``base.csv`` (every parameter at its mean), ``distributions.csv``, ``psa_summary.csv``,
-        ``acceptability.csv``, ``evpi.csv``, ``frontier.csv``, ``convergence.csv``, ``variance.csv``, figures and report.
+        The folder with ``draws.parquet`` and ``psa.parquet`` (a row per draw; per draw and policy),
+        ``psa_batches.parquet``, ``psa_base.csv`` (every parameter at its mean), ``psa_distributions.csv``,
+        ``psa_summary.csv``, ``psa_acceptability.csv``, ``psa_evpi.csv``, ``psa_frontier.csv``,
+        ``psa_convergence.csv``, ``psa_variance.csv``, figures and report.
     """
-    raise NotImplementedError
+    draws = draws_of(settings, posterior_of(settings), settings.psa.hold)
+    drawn = draws.table(0, settings.psa.draws)  # an impossible draw is refused before anything is lived
+    folder = psa_folder(settings)
+    with claimed(folder, settings) as store:
+        inquiry = Drawn(settings, settings.psa.batches, store)
+        started = time.perf_counter()
+        sums = inquire(inquiry, settings.psa.draws, size=settings.psa.piece)
+        base = inquiry.examiner.answer(draws.means())
+        seconds = time.perf_counter() - started
+        with finishing(folder) as scratch:
+            found = tables(settings, inquiry.examiner.policies, sums, base)
+            found["draws"] = _draws_frame(draws.keys, drawn)
+            found["psa_distributions"] = draws.specification()
+            write_frames(found, scratch)
+            write_parameters(settings, scratch)
+            write_config(settings, scratch)
+            write_manifest(record(settings, inquiry.examiner.worlds.n, len(sums), seconds), scratch)
+            illustrate(scratch)
+    if settings.out is None and settings.run is None:
+        point_latest(folder)
+    if not settings.quiet:
+        show(found["psa_acceptability"], settings)
+    return folder
+
+
+def psa_folder(settings: Any) -> Path:
+    """Choose the folder; fewer draws than a finished run holds get a folder of their own, ``<hash>-d<draws>``.
+
+    Raises
+    ------
+    Problem
+        When the folder was named (``out``, ``run``) and holds more draws.
+    """
+    folder = extended_folder(settings)
+    held = (manifest_of(folder) or {}).get("draws", 0)
+    if held <= settings.psa.draws:
+        return folder
+    if settings.out is not None or settings.run is not None:
+        raise Problem(
+            f"psa.draws={settings.psa.draws}: {folder} holds {held} draws already; draw at least as many, or choose "
+            "another folder with out=DIR"
+        )
+    return folder.with_name(f"{folder.name}-d{settings.psa.draws}")
+
+
+def record(settings: Any, n: int, worlds: int, seconds: float) -> dict[str, Any]:
+    """Describe a run of many worlds."""
+    economics = getattr(settings, "economics", None)
+    effect, unit = effect_of(settings)
+    lives = n * len(settings.policy) * worlds
+    return manifest(settings, n, seconds) | {
+        "draws": worlds,
+        "lives_per_second": round(lives / seconds, 1),
+        "effect": effect,
+        "effect_unit": unit,
+        "currency": None if economics is None else f"{economics.currency} {economics.price_year}",
+        "wtp": list(levels_of(settings)),
+        "options": list(options_of(settings)),
+        "posterior": posterior_of(settings),
+    }
+
+
+def write_frames(found: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write tables: long ones as Parquet, the rest as CSV."""
+    for name, frame in found.items():
+        if name in LONG:
+            frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
+        else:
+            frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
+
+
+def show(table: pd.DataFrame, settings: Any) -> None:
+    """Print net benefit, acceptability and expected loss at the thresholds."""
+    from rich.table import Table
+
+    from sim.experiments.parameters import console
+
+    for level in levels_of(settings):
+        shown = Table("policy", "net benefit", "± error", "best with probability", "± error", "expected loss", "± error")
+        for row in table[table["wtp"] == level].sort_values("nmb", ascending=False).to_dict("records"):
+            numbers = [row["nmb"], row["nmb_se"], row["probability"], row["probability_se"]]
+            numbers += [row["expected_loss"], row["expected_loss_se"]]
+            shown.add_row(str(row["policy"]), *(f"{number:,.4g}" for number in numbers))
+        shown.title = f"willingness to pay {level:,.0f}"
+        console().print(shown)
+
+
+def _draws_frame(keys: Sequence[str], drawn: np.ndarray) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(drawn, columns=list(keys))
+    frame.insert(0, "draw", np.arange(len(drawn)))
+    return frame
 
 
 @dataclass(frozen=True)
@@ -55,26 +154,6 @@ class Drawn(Inquiry):
     def answers(self, stretch: Stretch) -> np.ndarray:
         worlds = self.draws.values(stretch.first, stretch.end - stretch.first)
         return np.array([self.examiner.answer(values) for values in worlds])
-
-
-def posterior_of(settings: Any) -> str | None:
-    """Name the file of joint draws that a run uses, or None.
-
-    ``psa.posterior=auto`` takes the shipped posterior of the structure in use, where there is one.
-    """
-    wanted = settings.psa.posterior
-    if wanted != "auto":
-        return None if wanted is None else str(wanted)
-    structure = getattr(settings, "structure", None)
-    if structure is None:
-        return None
-    from sim.evidence import DATA
-
-    for suffix in (".parquet", ".csv"):
-        path = DATA / "posterior" / f"{structure.name}{suffix}"
-        if path.is_file():
-            return str(path)
-    return None
 
 
 def options_of(settings: Any) -> tuple[str, ...]:
@@ -136,14 +215,14 @@ def tables(settings: Any, policies: Sequence[str], sums: np.ndarray, base: np.nd
     names = tuple(policies)
     return {
         "psa": frame_of({"draw": np.arange(len(sums))}, names, sums, columns),
-        "base": frame_of({"world": np.array(["base"])}, names, base[None], columns).drop(columns="world"),
-        "batches": batches(settings, names, sums),
+        "psa_base": frame_of({"world": np.array(["base"])}, names, base[None], columns).drop(columns="world"),
+        "psa_batches": batches(settings, names, sums),
         "psa_summary": decisions.summary(sample),
-        "acceptability": decisions.acceptability(sample, curve),
-        "evpi": decisions.perfect_information(sample, curve),
-        "frontier": decisions.frontier(sample),
-        "convergence": decisions.convergence(sample, levels),
-        "variance": decisions.decomposed(sample, levels, settings.reference_policy),
+        "psa_acceptability": decisions.acceptability(sample, curve),
+        "psa_evpi": decisions.perfect_information(sample, curve),
+        "psa_frontier": decisions.frontier(sample),
+        "psa_convergence": decisions.convergence(sample, levels),
+        "psa_variance": decisions.decomposed(sample, levels, settings.reference_policy),
     }
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from sim.economics import ceac, evpi, expected_loss, incremental, mc_se, nmb
 from sim.economics.frontier import on_frontier
-from sim.uncertainty.variance import Components, components, jackknife
+from sim.uncertainty.variance import Components, components, divided, jackknife
 
 #: Points of a convergence plot.
 CHECKPOINTS: Final = 40
@@ -58,13 +58,13 @@ class Sample:
     @cached_property
     def costs(self) -> np.ndarray:
         """Mean cost, shape (draws, options)."""
-        mean: np.ndarray = self.cost.sum(axis=2) / self.n.sum(axis=2)
+        mean = divided(self.cost.sum(axis=2), self.n.sum(axis=2))
         return mean
 
     @cached_property
     def effects(self) -> np.ndarray:
         """Mean effect, shape (draws, options)."""
-        mean: np.ndarray = self.effect.sum(axis=2) / self.n.sum(axis=2)
+        mean = divided(self.effect.sum(axis=2), self.n.sum(axis=2))
         return mean
 
     def first(self, draws: int) -> Sample:
@@ -209,7 +209,7 @@ def decomposed(sample: Sample, wtp: Sequence[float], reference: str) -> pd.DataF
         the variance between draws) and patients_advised (at which noise is 5 %).
     """
     size = sample.n
-    cost, effect = sample.cost / size, sample.effect / size
+    cost, effect = divided(sample.cost, size), divided(sample.effect, size)
     rows = []
     for at, name in enumerate(sample.names):
         for quantity, values in (("cost", cost), ("effect", effect)):
@@ -247,8 +247,8 @@ def summary(sample: Sample) -> pd.DataFrame:
     for at, name in enumerate(sample.names):
         row: dict[str, object] = {"policy": name}
         for label, sums, values in (("cost", sample.cost, sample.costs), ("effect", sample.effect, sample.effects)):
-            found = components(sums[:, at] / sample.n[:, at], sample.patients)
+            found = components(divided(sums[:, at], sample.n[:, at]), sample.patients)
             low, high = np.quantile(values[:, at], [0.025, 0.975])
-            row |= {label: found.mean, f"{label}_se": found.se, f"{label}_low": low, f"{label}_high": high}
+            row |= {label: float(values[:, at].mean()), f"{label}_se": found.se, f"{label}_low": low, f"{label}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -182,3 +182,22 @@ def _of_rows(values: np.ndarray) -> Distribution:
     mean = float(values[0]) if (values == values[0]).all() else float(values.mean())
     return Distribution("posterior", mean, float(values.std()), lambda u: np.quantile(values, u))
 
+
+def posterior_of(settings: Any) -> str | None:
+    """Name the file of joint draws that a run uses, or None.
+
+    ``psa.posterior=auto`` takes the shipped posterior of the structure in use, where there is one.
+    """
+    wanted = settings.psa.posterior
+    if wanted != "auto":
+        return None if wanted is None else str(wanted)
+    structure = getattr(settings, "structure", None)
+    if structure is None:
+        return None
+    from sim.evidence import DATA
+
+    for suffix in (".parquet", ".csv"):
+        path = DATA / "posterior" / f"{structure.name}{suffix}"
+        if path.is_file():
+            return str(path)
+    return None

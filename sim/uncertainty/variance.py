@@ -146,3 +146,9 @@ def jackknife(estimates: np.ndarray) -> np.ndarray:
     spread = ((estimates - estimates.mean(axis=0)) ** 2).sum(axis=0)
     error: np.ndarray = np.sqrt(spread * (batches - 1) / batches)
     return error
+
+
+def divided(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Divide sums by counts; NaN where nobody is counted."""
+    quotient: np.ndarray = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
+    return quotient
