@@ -92,6 +92,8 @@ class Examiner:
 
     def prepare(self) -> None:
         """Compile (or load) what is compiled."""
+        if self.worlds.simulation.shared:
+            return
         self.worlds.compile()
         if self.economics is not None:
             self.answer({}, patients=1)
@@ -113,11 +115,16 @@ class Examiner:
         """
         total = np.zeros((len(self.policies), len(self.quantities), self.batches))
         valuation = self.valuation(values)
+        if self.worlds.simulation.shared:
+            for first, lived in self.worlds.live_together(values, journal=valuation is not None):
+                total += self._sums(lived, valuation, first)
+            return total
         for first, count in self.worlds.spans():
             if patients is not None:
                 count = min(count, max(0, patients - first))
             if count:
-                total += self._block(values, valuation, first, count)
+                lived = list(self.worlds.live(values, first, count, journal=valuation is not None))
+                total += self._sums(lived, valuation, first)
         return total
 
     def valuation(self, values: Mapping[str, float]) -> Any:
@@ -134,9 +141,9 @@ class Examiner:
         book = self.settings.with_values(own).economics
         return Valuation(book, self.worlds.simulation.products, self.settings.origin)
 
-    def _block(self, values: Mapping[str, float], valuation: Any, first: int, count: int) -> np.ndarray:
-        lived = list(self.worlds.live(values, first, count, journal=valuation is not None))
-        columns = np.zeros((len(self.policies), len(self.quantities), count))
+    def _sums(self, lived: list[Lived], valuation: Any, first: int) -> np.ndarray:
+        """Sum up a block of lives under every policy, by batch."""
+        columns = np.zeros((len(self.policies), len(self.quantities), len(lived[0].lives)))
         self._value(columns, lived, valuation)
         for at, one in enumerate(lived):
             self._count(columns[at, len(VALUED) + 2 :], columns[at, 1], one)

@@ -67,6 +67,8 @@ def determining(settings: Any) -> dict[str, Any]:
             own = composed.pop(group, None)
             if own is not None and experiment == settings.experiment:
                 composed[group] = {name: value for name, value in own.items() if name not in indifferent}
+    if settings.experiment == "sweep":  # cells are numbered in the order of the grid
+        composed["sweep"]["order"] = list(settings.sweep.grid or ())
     if settings.experiment in ANALYSES:  # worlds are summed over their patients
         composed["cohort"]["n"] = settings.cohort.n
     return composed

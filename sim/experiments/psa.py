@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Levels of willingness to pay along a curve.
 LEVELS: Final = 41
 #: Tables with many rows.
-LONG: Final = ("draws", "psa", "psa_batches")
+LONG: Final = ("draws", "psa", "psa_batches", "tornado_full")
 
 
 def run(settings: Any) -> Path:

@@ -15,10 +15,11 @@ import numpy as np
 from sim import cohort as cohorts
 from sim.experiments.inputs import COHORT_LINES, as_record
 from sim.experiments.run import PATHWAY, Simulation
+from sim.journal import ROW
 from sim.lines import Count, Switch
-from sim.problems import Problem
 from sim.units import FACTORS
 
+NO_ROWS = np.zeros(0, dtype=ROW)
 #: Groups of lines that the kernel reads by their last name.
 _KERNEL_GROUPS = ("biology", "clinic")
 
@@ -58,20 +59,10 @@ class Worlds:
     ----------
     settings
         Validated settings: the world from which the others differ. The batch engine runs them, whatever
-        ``settings.engine`` says: both give the same lives.
-
-    Raises
-    ------
-    Problem
-        When the hospital is finite: shared places need SimPy.
+        ``settings.engine`` says: both give the same lives. Patients who share a hospital live under SimPy.
     """
 
     def __init__(self, settings: Any) -> None:
-        if settings.hospital.finite:
-            raise Problem(
-                f"experiment={settings.experiment} runs on the compiled batch, which grants every place at once: "
-                "set hospital=unlimited"
-            )
         self.settings = settings
         self.simulation = Simulation(settings, journal=False)
         self.policies = tuple(sorted(settings.policy))
@@ -142,6 +133,20 @@ class Worlds:
                 journal=journal,
             )
             yield Lived(name, lives, rows, first_row)
+
+    def live_together(self, values: Mapping[str, float], *, journal: bool) -> Iterator[tuple[int, list[Lived]]]:
+        """Live through a world whose patients share a hospital, all of them on SimPy.
+
+        Yields
+        ------
+        tuple of int and list of Lived
+            Number of a block's first patient, and its lives by policy.
+        """
+        simulation = Simulation(self.settings.with_values(dict(values)), journal, self.simulation.given)
+        for block in simulation.blocks():
+            rows = {name: block.rows.get(name, NO_ROWS) for name in self.policies}
+            starts = {name: block.first_row.get(name, np.zeros(1, dtype=np.int64)) for name in self.policies}
+            yield block.first, [Lived(name, block.lives[name], rows[name], starts[name]) for name in self.policies]
 
     def record(self, policy: str, values: Mapping[str, float]) -> np.ndarray:
         """Give the kernel's record of a policy in a world: one row, as `as_record` lays it out.
