@@ -6,24 +6,44 @@ import os
 import sys
 from collections.abc import Sequence
 
+from sim.interruptions import Terminated, asked_to_stop, heeded
 from sim.problems import Problem
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; 0: done, 2: an input cannot be used, 130: interrupted (one message on stderr)."""
+    """Run the program, and give its exit code.
+
+    Returns
+    -------
+    int
+        0: done; 2: an input cannot be used, or something outside the program failed; 130: interrupted;
+        143: asked to end. One message on stderr with each but 0.
+    """
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        with heeded():
+            code = _run(sys.argv[1:] if argv is None else argv)
+            sys.stdout.flush()
         return code
     except Problem as problem:
         print(f"cartwin: {problem}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("cartwin: interrupted; nothing was left half-written", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # whoever read our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (KeyboardInterrupt, Terminated) as stop:
+        return _stopped(stop)
+    except Exception:
+        asked = asked_to_stop()
+        if asked is None:
+            raise
+        return _stopped(asked())  # an import that is interrupted fails in its own way
+
+
+def _stopped(stop: BaseException) -> int:
+    word, code = ("asked to end", 143) if isinstance(stop, Terminated) else ("interrupted", 130)
+    left = stop.args[0] if stop.args else "nothing was left half-written"
+    print(f"cartwin: {word}; {left}", file=sys.stderr)
+    return code
 
 
 def _run(argv: Sequence[str]) -> int:

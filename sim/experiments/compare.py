@@ -46,11 +46,7 @@ def run(settings: Any) -> Path:
         gathered = gather(simulation, kinds(settings, simulation.n * len(settings.policy)), store)
         seconds = time.perf_counter() - started
         with finishing(folder) as scratch:
-            write_tables(gathered.pop("tally").tally, scratch)
-            for kind, rows in gathered.items():
-                rows.write(scratch / f"{kind}.parquet")
-            write_parameters(settings, scratch)
-            write_config(settings, scratch)
+            write_answers(settings, gathered, scratch)
             write_manifest(manifest(settings, simulation.n, seconds), scratch)
             illustrate(scratch)
     if settings.out is None and settings.run is None:
@@ -68,6 +64,16 @@ def keeps_journal(settings: Any, lives: int) -> bool:
     if settings.journal == "auto":
         return lives <= JOURNAL_LIVES
     return bool(settings.journal == "on")
+
+
+def write_answers(settings: Any, gathered: dict[str, Any], folder: Path) -> None:
+    """Write all tables of a run."""
+    write_tables(gathered["tally"].tally, folder)
+    for kind in (Patients.kind, Journals.kind):
+        if kind in gathered:
+            gathered[kind].write(folder / f"{kind}.parquet")
+    write_parameters(settings, folder)
+    write_config(settings, folder)
 
 
 def write_tables(tally: Tally, folder: Path) -> None:

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from sim import __version__
 from sim.evidence import evidence_hash
-from sim.experiments.interruptions import Terminated
 from sim.experiments.store import Store
+from sim.interruptions import Terminated
 from sim.problems import Problem
 
 #: Settings that do not change what any one patient lives through.

@@ -23,6 +23,7 @@ from sim.experiments.run import Block, Simulation, joined
 from sim.experiments.sources import SIM, code_hash, lives_code
 from sim.experiments.spans import Span, blocks_a_chunk, covering, left_over
 from sim.experiments.store import Part, Store, packed, sealed, unpacked
+from sim.interruptions import stop_if_asked
 from sim.patient import published_names
 from sim.problems import Problem
 from sim.tally.counts import Tally
@@ -306,6 +307,7 @@ def gather(simulation: Simulation, kinds: Sequence[type[Gatherer]], store: Store
             for kind, data in (parts or {}).items():
                 store.keep(kind, piece.chunk.key, data)
             advance(piece.span.n * policies)
+            stop_if_asked()
     return absorbed(settings, kinds, store, sorted([*done, *left]))
 
 
