@@ -14,10 +14,6 @@ import pandas as pd
 
 from sim import __version__
 from sim.evidence import evidence_hash
-from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
-from sim.experiments.progress import progress
-from sim.experiments.run import Block, Simulation
-from sim.experiments.valuing import accounts_for, write_accounts
 from sim.experiments.folders import claimed, extended_folder, finishing, point_latest, settings_hash
 from sim.experiments.gathering import Counted, Gatherer, Journals, Patients, gather
 from sim.experiments.run import Simulation
@@ -70,30 +66,6 @@ def keeps_journal(settings: Any, lives: int) -> bool:
     return bool(settings.journal == "on")
 
 
-def simulate_into(settings: Any, folder: Path) -> None:
-    """Run the simulation and write its frames into `folder`."""
-    started = time.perf_counter()
-    simulation = Simulation(settings, journal=False)
-    lives = simulation.n * len(settings.policy)
-    accounts = accounts_for(settings)
-    keeps = keeps_journal(settings, lives)
-    simulation.journal = keeps or accounts is not None
-    tally = Tally(list(settings.policy), settings.origin, settings.reference_policy, simulation.horizon)
-    parts = Parts(folder, list(settings.policy)) if keeps else None
-    with progress(lives, "lives", quiet=settings.quiet) as advance:
-        for block in simulation.blocks():
-            tally.add(block.first, block.lives)
-            if accounts is not None:
-                accounts.add(block)
-            if parts is not None:
-                parts.keep(block)
-            advance(sum(len(part) for part in block.lives.values()))
-    seconds = time.perf_counter() - started
-    write_tables(tally, folder)
-    if accounts is not None:
-        write_accounts(accounts, folder)
-    if parts is not None:
-        parts.write()
 def write_answers(settings: Any, gathered: dict[str, Any], folder: Path) -> None:
     """Write all tables of a run."""
     write_tables(gathered["tally"].tally, folder)
