@@ -9,7 +9,7 @@ from typing import Final
 from sim.problems import Problem
 
 #: Files that others build on: not choices of their own.
-SHARED: Final = frozenset({"base", "catalogue"})
+SHARED: Final = frozenset({"base", "calibrated", "catalogue"})
 
 
 def conf_folder() -> Path:
@@ -24,7 +24,8 @@ def conf_folder() -> Path:
 def groups() -> list[str]:
     """List the groups of choices (``cohort``, ``clinic/transplant``), in alphabetical order."""
     root = conf_folder()
-    return sorted({path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml")} - {"."})
+    found = {path.parent.relative_to(root) for path in root.rglob("*.yaml")}
+    return sorted(path.as_posix() for path in found if path.parts and path.name not in SHARED)
 
 
 def options(group: str, folders: Sequence[Path] = ()) -> list[str]:

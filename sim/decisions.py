@@ -133,6 +133,11 @@ LEUKAEMIA_DEATH: Final = 215
 SALVAGE_NEXT: Final = 216
 SALVAGE_DEATH: Final = 219
 
+# --- calibration: no patient's luck; the first key is a dimension or a row
+CALIBRATION_DESIGN: Final = 300
+CALIBRATION_LOCAL: Final = 301
+CALIBRATION_WALKERS: Final = 302
+
 
 def registered() -> dict[str, int]:
     """List the registered decisions by name."""

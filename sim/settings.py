@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from sim.calibration.settings import Calibration, Structure
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
 from sim.economics.settings import Economics, gaps, none_is_none
@@ -155,6 +156,8 @@ class Settings(Frozen):
     clinic: Clinic
     hospital: Hospital
     follow_up: FollowUp
+    structure: Structure
+    calibration: Calibration
     economics: Annotated[Economics | None, BeforeValidator(none_is_none)] = None
     executor: Executor
     psa: Psa
@@ -256,10 +259,13 @@ class Settings(Frozen):
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
-        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), and the number of patients.
+        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a calibration is
+        done (unless one is done).
         """
         data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)
+        if self.experiment != "calibrate":
+            data.pop("calibration")
         data["reference"] = self.reference_policy
         return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 

@@ -44,7 +44,7 @@ keys
 """
 
 #: Groups that the help explains one by one, in this order.
-EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital")
+EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital", "structure")
 FLAGS: Final = ("-m", "--multirun", "--config-dir", "--show", "--version", "-h", "--help")
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "compare": ("sim.experiments.compare", "every patient lives under every policy; outcomes compared"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
+    "calibrate": ("sim.experiments.calibrate", "fit the free parameters to published quantities; posterior sample"),
     "psa": ("sim.experiments.psa", "joint draws of all uncertain parameters; costs, effects and outcomes of each"),
     "tornado": ("sim.experiments.tornado", "every parameter at its own low and high; two-way, threshold, structures"),
     "sweep": ("sim.experiments.grid", "cells of any settings: grids, Latin hypercube, Sobol; one table"),

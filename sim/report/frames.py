@@ -20,6 +20,11 @@ FILES = {
     "patients": "patients.parquet",
     "journal": "journal.parquet",
     "parameters": "parameters.csv",
+    "fit": "fit.csv",
+    "posterior": "posterior_summary.csv",
+    "draws": "posterior.parquet",
+    "studies": "studies.csv",
+    "starts": "starts.csv",
 }
 
 
@@ -53,6 +58,11 @@ class Frames:
         Columns policy, patient, event (codes of `sim.journal`), time_start, time_stop (days since referral), detail.
     parameters
         Columns key, about, value, unit, distribution, low, high, source, status.
+    fit, posterior, studies, starts
+        Of a calibration: published against emulated quantities; posterior against prior; log-likelihood and
+        discrepancy by study; where each climb ended.
+    draws
+        Of a calibration: a column per calibrated line, a row per posterior draw.
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +72,11 @@ class Frames:
     patients: pd.DataFrame | None = None
     journal: pd.DataFrame | None = None
     parameters: pd.DataFrame | None = None
+    fit: pd.DataFrame | None = None
+    posterior: pd.DataFrame | None = None
+    draws: pd.DataFrame | None = None
+    studies: pd.DataFrame | None = None
+    starts: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:
