@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from sim.experiments.twins import same_charts
 from sim.experiments.worlds import Lived, Worlds
 from sim.tally.curves import month_code
 from sim.tally.measures import INCIDENCE, MEAN, MEASURES, SHARE, SURVIVAL, Measure
@@ -153,21 +154,35 @@ class Examiner:
         return _by_batch(columns, first, self.batches)
 
     def _value(self, columns: np.ndarray, lived: list[Lived], valuation: Any) -> None:
+        """Value every policy's lives; who lives the same life under an earlier policy is worth the same."""
         if valuation is None:
             return
         from sim.economics.valuation import counted
 
         among = np.logical_and.reduce([counted(one.rows, one.first_row, self.settings.origin) for one in lived])
-        places = [valuation.columns.index(f"cost_{name}") for name in self.economics.categories()]
-        named = {name: valuation.columns.index(name) for name in ("qalys", "qalys_discounted", "life_years_discounted")}
+        readings = self._readings(valuation)
         for at, one in enumerate(lived):
-            people = valuation.lives(one.rows, one.first_row, one.lives, among).people
+            left = among.copy()
+            for before, other in enumerate(lived[:at]):
+                same = left & same_charts(one.rows, one.first_row, other.rows, other.first_row)
+                columns[at, 2 : 2 + len(VALUED), same] = columns[before, 2 : 2 + len(VALUED), same]
+                left &= ~same
+            people = valuation.lives(one.rows, one.first_row, one.lives, left).people
             columns[at, 0] = among
-            columns[at, 2] = people[:, [place + 1 for place in places]].sum(axis=1)
-            columns[at, 3] = people[:, named["qalys_discounted"]]
-            columns[at, 4] = people[:, named["life_years_discounted"]]
-            columns[at, 5] = people[:, places].sum(axis=1)
-            columns[at, 6] = people[:, named["qalys"]]
+            for place, reading in enumerate(readings, start=2):
+                columns[at, place, left] = people[:, reading].sum(axis=1)[left]
+
+    def _readings(self, valuation: Any) -> list[list[int]]:
+        """Say which columns of the valuation are summed for each of `VALUED`."""
+        find = valuation.columns.index
+        categories = self.economics.categories()
+        return [
+            [find(f"cost_{name}_discounted") for name in categories],
+            [find("qalys_discounted")],
+            [find("life_years_discounted")],
+            [find(f"cost_{name}") for name in categories],
+            [find("qalys")],
+        ]
 
     def _count(self, columns: np.ndarray, counted: np.ndarray, one: Lived) -> None:
         outcomes = Outcomes(one.lives, self.settings.origin, self.worlds.simulation.horizon)
