@@ -67,6 +67,9 @@ def determining(settings: Any) -> dict[str, Any]:
             own = composed.pop(group, None)
             if own is not None and experiment == settings.experiment:
                 composed[group] = {name: value for name, value in own.items() if name not in indifferent}
+    if settings.experiment == "voi" and settings.run is not None:
+        held = manifest_of(Path(settings.run)) or {}
+        composed["of"] = [held.get("settings_hash"), held.get("draws"), held.get("n")]
     if settings.experiment == "sweep":  # cells are numbered in the order of the grid
         composed["sweep"]["order"] = list(settings.sweep.grid or ())
     if settings.experiment in ANALYSES:  # worlds are summed over their patients
