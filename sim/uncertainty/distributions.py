@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 RANGE: Final = 2.0 * 1.959963984540054
 #: A normal whose possible values end so many standard deviations from its mean is not truncated (chance 1e-15).
 FAR: Final = 8.0
+#: Halvings of the interval in which a truncated normal's location is found.
+HALVINGS: Final = 200
 
 Quantile = Callable[[np.ndarray], np.ndarray]
 
@@ -114,32 +116,57 @@ def _normal(key: str, line: Line) -> Distribution:
 
 def _normal_given_possible(key: str, line: Line, sd: float) -> Distribution:
     """Build the normal given a possible value, with the line's value as its mean."""
-    from scipy.optimize import brentq
-    from scipy.stats import truncnorm
-
     lowest, highest = line.bounds
-
-    def given(location: float) -> object:
-        return truncnorm((lowest - location) / sd, (highest - location) / sd, loc=location, scale=sd)
-
-    def excess(location: float) -> float:
-        return float(given(location).mean()) - line.value  # type: ignore[attr-defined]
-
     if not lowest < line.value < highest:
         raise Problem(
             f"{key}: value {line.value:g} lies at the end of what is possible ({lowest:g} to {highest:g}) and cannot be "
             f"the mean of a normal distribution: choose another, or set {key}.distribution=fixed"
         )
-    reach = 30.0 * sd
-    try:
-        location = brentq(excess, line.value - reach, line.value + reach, xtol=1e-13 * sd, rtol=1e-14)
-    except ValueError:
+
+    def moments(location: float) -> tuple[float, float]:
+        mean, spread = _truncated_moments((lowest - location) / sd, (highest - location) / sd)
+        return location + sd * mean, sd * spread
+
+    low, high = line.value - 30.0 * sd, line.value + 30.0 * sd
+    if not moments(low)[0] < line.value < moments(high)[0]:
         raise Problem(
             f"{key}: no normal distribution over what is possible ({lowest:g} to {highest:g}) has mean {line.value:g} "
             f"and range {line.low:g} to {line.high:g}: narrow the range, or choose another distribution"
-        ) from None
-    found = given(location)
-    return Distribution("normal", line.value, float(found.std()), found.ppf)  # type: ignore[attr-defined]
+        )
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if moments(middle)[0] < line.value else (low, middle)
+    ends = (lowest - low) / sd, (highest - low) / sd
+    return Distribution("normal", line.value, moments(low)[1], lambda u: low + sd * _truncated_quantile(u, *ends))
+
+
+def _truncated_moments(a: float, b: float) -> tuple[float, float]:
+    """Give mean and SD of a standard normal between `a` and `b` (either may be infinite)."""
+    from scipy.special import log_ndtr
+
+    if a > 0.0:  # the far side of a tail: use the near one, where probabilities are not rounded away
+        mean, spread = _truncated_moments(-b, -a)
+        return -mean, spread
+    whole = math.exp(log_ndtr(b)) - math.exp(log_ndtr(a)) if b > 0.0 else 0.0
+    log_whole = math.log(whole) if b > 0.0 else log_ndtr(b) + math.log1p(-math.exp(log_ndtr(a) - log_ndtr(b)))
+    at_a, at_b = (_density_over(end, log_whole) for end in (a, b))
+    mean = at_a - at_b
+    edge_a, edge_b = (end * at if math.isfinite(end) else 0.0 for end, at in ((a, at_a), (b, at_b)))
+    return mean, math.sqrt(max(0.0, 1.0 + edge_a - edge_b - mean * mean))
+
+
+def _density_over(end: float, log_whole: float) -> float:
+    return math.exp(-0.5 * end * end - 0.5 * math.log(2.0 * math.pi) - log_whole) if math.isfinite(end) else 0.0
+
+
+def _truncated_quantile(u: np.ndarray, a: float, b: float) -> np.ndarray:
+    """Give quantiles of a standard normal between `a` and `b`."""
+    from scipy.special import log_ndtr, ndtri_exp
+
+    if a > 0.0:
+        return -_truncated_quantile(1.0 - u, -b, -a)
+    found: np.ndarray = ndtri_exp(np.log(u) + log_ndtr(b) + np.log1p((1.0 - u) / u * np.exp(log_ndtr(a) - log_ndtr(b))))
+    return found
 
 
 def _lognormal(key: str, line: Line) -> Distribution:
