@@ -175,7 +175,7 @@ class Examiner:
     def _readings(self, valuation: Any) -> list[list[int]]:
         """Say which columns of the valuation are summed for each of `VALUED`."""
         find = valuation.columns.index
-        categories = self.economics.categories()
+        categories = valuation.book.categories()
         return [
             [find(f"cost_{name}_discounted") for name in categories],
             [find("qalys_discounted")],
@@ -234,7 +234,9 @@ def means(sums: np.ndarray, columns: list[Quantity]) -> np.ndarray:
     return found
 
 
-def frame_of(worlds: Mapping[str, np.ndarray], policies: tuple[str, ...], sums: np.ndarray, columns: list[Quantity]) -> pd.DataFrame:
+def frame_of(
+    worlds: Mapping[str, np.ndarray], policies: tuple[str, ...], sums: np.ndarray, columns: list[Quantity]
+) -> pd.DataFrame:
     """Lay out the means of many worlds: one row per world and policy.
 
     Parameters

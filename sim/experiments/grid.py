@@ -118,7 +118,9 @@ class Cells(Inquiry):
         return super().__getstate__() | {"_examiners": {}}
 
     def answers(self, stretch: Stretch) -> np.ndarray:
-        return np.array([self._examiner(world).answer(world.values) for world in self.worlds[stretch.first : stretch.end]])
+        return np.array(
+            [self._examiner(world).answer(world.values) for world in self.worlds[stretch.first : stretch.end]]
+        )
 
     def _examiner(self, world: Cell) -> Examiner:
         """Build what asks a cell; kept while neighbouring cells share its settings."""

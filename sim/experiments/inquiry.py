@@ -168,7 +168,9 @@ def gaps(done: Sequence[Stretch], count: int, size: int) -> list[Stretch]:
     left: list[Stretch] = []
     at = 0
     for stretch in [*done, Stretch(count, count)]:
-        left += [Stretch(first, min(first + size, stretch.first)) for first in range(at, min(stretch.first, count), size)]
+        left += [
+            Stretch(first, min(first + size, stretch.first)) for first in range(at, min(stretch.first, count), size)
+        ]
         at = stretch.end
     return left
 

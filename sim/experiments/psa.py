@@ -123,7 +123,9 @@ def show(table: pd.DataFrame, settings: Any) -> None:
     from sim.experiments.parameters import console
 
     for level in levels_of(settings):
-        shown = Table("policy", "net benefit", "± error", "best with probability", "± error", "expected loss", "± error")
+        shown = Table(
+            "policy", "net benefit", "± error", "best with probability", "± error", "expected loss", "± error"
+        )
         for row in table[table["wtp"] == level].sort_values("nmb", ascending=False).to_dict("records"):
             numbers = [row["nmb"], row["nmb_se"], row["probability"], row["probability_se"]]
             numbers += [row["expected_loss"], row["expected_loss_se"]]
@@ -174,9 +176,7 @@ def sample_of(settings: Any, policies: Sequence[str], sums: np.ndarray) -> Sampl
     columns = [column.name for column in quantities(settings)]
     effect, _ = effect_of(settings)
     chosen = sums[:, [list(policies).index(name) for name in names]]
-    return Sample(
-        names, *(np.ascontiguousarray(chosen[:, :, columns.index(name)]) for name in ("n", "cost", effect))
-    )
+    return Sample(names, *(np.ascontiguousarray(chosen[:, :, columns.index(name)]) for name in ("n", "cost", effect)))
 
 
 def levels_of(settings: Any) -> tuple[float, ...]:

@@ -72,7 +72,9 @@ class Simulation:
 
     def attributes(self, first: int, count: int, cohort: Any = None) -> np.ndarray:
         """Draw the attributes of consecutive patients, of another cohort where one is given."""
-        table = cohorts.draw(cohort or self.settings.cohort, self.settings.seed, first, count, self.products, self.given)
+        table = cohorts.draw(
+            cohort or self.settings.cohort, self.settings.seed, first, count, self.products, self.given
+        )
         if self.settings.product.forced is not None:
             table["product"] = self.products.index(self.settings.product.forced)
         return table

@@ -398,7 +398,7 @@ def compared(asked: Asked, names: Sequence[str], sums: np.ndarray) -> pd.DataFra
             value = of(sums[at])
             error = jackknife(np.array([of(np.delete(sums[at], b, axis=-1)) for b in range(sums.shape[-1])]))
             for place, policy in enumerate(asked.policies):
-                row = {"structure": name, "policy": policy, "outcome": outcome, "unit": unit}
+                row: dict[str, Any] = {"structure": name, "policy": policy, "outcome": outcome, "unit": unit}
                 row |= {"value": value[place], "se": error[place]}
                 row |= {f"best_{level:g}": best[level] == place for level in best}
                 rows.append(row)

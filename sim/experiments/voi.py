@@ -288,7 +288,9 @@ def show(evpi: pd.DataFrame, evppi: pd.DataFrame, evsi: pd.DataFrame, found: Ana
         level = row["wtp"]
         table = Table("value of", "per patient", "± error", "population", title=f"willingness to pay {level:,.0f}")
         table.add_row("everything (EVPI)", *_numbers(row["evpi"], row["se"], row["population_evpi"]))
-        top = evppi[(evppi["wtp"] == level) & (evppi["method"] != "gp") | (evppi["wtp"] == level) & (evppi["kind"] == "group")]
+        top = evppi[
+            (evppi["wtp"] == level) & (evppi["method"] != "gp") | (evppi["wtp"] == level) & (evppi["kind"] == "group")
+        ]
         for kind in ("group", "parameter"):
             for one in top[top["kind"] == kind].nlargest(8, "evppi").to_dict("records"):
                 table.add_row(f"{kind} {one['of']}", *_numbers(one["evppi"], one["se"], one["population_evppi"]))
@@ -303,4 +305,4 @@ def _numbers(*values: float) -> list[str]:
 
 def _best_sizes(evsi: pd.DataFrame, level: float) -> Iterator[dict[str, Any]]:
     for _, part in evsi[evsi["wtp"] == level].groupby("study"):
-        yield part.loc[part["enbs"].astype(float).idxmax()].to_dict()
+        yield part.sort_values("enbs", kind="stable").iloc[-1].to_dict()

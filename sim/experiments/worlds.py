@@ -47,7 +47,7 @@ class _Place(NamedTuple):
     """Where a line stands in the kernel's record, and how its value is written there."""
 
     field: str
-    index: int | None
+    entry: int | None
     factor: float
     whole: bool
 
@@ -160,10 +160,10 @@ class Worlds:
             if place is None or key in own.set:
                 continue
             number = int(value) if place.whole else value * place.factor
-            if place.index is None:
+            if place.entry is None:
                 record[place.field][0] = number
             else:
-                record[place.field][0, place.index] = number
+                record[place.field][0, place.entry] = number
             if place.field == f"recovery_{own.bca_threshold}":
                 record["recovery_delay"][0] = number
         return record

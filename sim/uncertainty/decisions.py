@@ -249,6 +249,11 @@ def summary(sample: Sample) -> pd.DataFrame:
         for label, sums, values in (("cost", sample.cost, sample.costs), ("effect", sample.effect, sample.effects)):
             found = components(divided(sums[:, at], sample.n[:, at]), sample.patients)
             low, high = np.quantile(values[:, at], [0.025, 0.975])
-            row |= {label: float(values[:, at].mean()), f"{label}_se": found.se, f"{label}_low": low, f"{label}_high": high}
+            row |= {
+                label: float(values[:, at].mean()),
+                f"{label}_se": found.se,
+                f"{label}_low": low,
+                f"{label}_high": high,
+            }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -61,7 +61,9 @@ def _check(grid: Mapping[str, Any], bounds: Mapping[str, Any], design: str, poin
     if design not in DESIGNS:
         found.append(f"sweep.design={design}: {did_you_mean(design, DESIGNS)}")
     if not grid:
-        found.append("sweep.grid: is empty; give keys and values, for example '{clinic.transplant.trm.value: [0.05,0.1]}'")
+        found.append(
+            "sweep.grid: is empty; give keys and values, for example '{clinic.transplant.trm.value: [0.05,0.1]}'"
+        )
     for key, entry in bounds.items():
         found += _bound_problems(key, entry)
     if design == "grid" and bounds:
@@ -71,7 +73,9 @@ def _check(grid: Mapping[str, Any], bounds: Mapping[str, Any], design: str, poin
             "or {from, to, count}"
         )
     if design in DESIGNS[1:] and not bounds and grid:
-        found.append(f"sweep.design={design}: needs keys with {{low, high}}; all keys have lists, so use sweep.design=grid")
+        found.append(
+            f"sweep.design={design}: needs keys with {{low, high}}; all keys have lists, so use sweep.design=grid"
+        )
     if design == "saltelli" and len(bounds) < len(grid) and bounds:
         key = next(key for key in grid if key not in bounds)
         found.append(f"sweep.grid.{key}: a Saltelli design takes {{low, high}} for every key")
@@ -91,7 +95,8 @@ def _bound_problems(key: str, entry: Mapping[str, Any]) -> list[str]:
     unknown = set(entry) - {"low", "high", "log", "whole"}
     if unknown:
         return [f"sweep.grid.{key}: unknown word {sorted(unknown)[0]!r}; low, high, log, whole are known"]
-    low, high = entry.get("low"), entry.get("high")
+    low: Any = entry.get("low")
+    high: Any = entry.get("high")
     if not _is_number(low) or not _is_number(high) or not low < high:
         return [f"sweep.grid.{key}: low ({low}) and high ({high}) must be numbers, low the smaller"]
     if entry.get("log") and low <= 0:

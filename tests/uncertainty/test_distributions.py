@@ -1,4 +1,4 @@
-"""Sampled inputs match what their lines state; draws are the same however many are made (test 22 of the specification)."""
+"""Sampled inputs match what their lines state (test 22 of economics); draws are the same however many are made."""
 
 from __future__ import annotations
 

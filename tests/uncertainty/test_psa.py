@@ -93,7 +93,11 @@ def joint(tmp_path, rows, name="joint.csv"):
 
 
 def test_rows_of_a_posterior_are_used_whole_and_its_mean_is_the_base_case(tmp_path):
-    rows = {"clinic.transplant.trm": [0.04, 0.08, 0.16], "biology.leukaemia.growth.value": [1.0, 1.5, 2.0], "draw": [0, 1, 2]}
+    rows = {
+        "clinic.transplant.trm": [0.04, 0.08, 0.16],
+        "biology.leukaemia.growth.value": [1.0, 1.5, 2.0],
+        "draw": [0, 1, 2],
+    }
     draws = draws_of(settings_of(*FEW), joint(tmp_path, rows))
     table = pd.DataFrame(draws.table(0, 48), columns=draws.keys)
     pairs = set(zip(table["clinic.transplant.trm"], table["biology.leukaemia.growth"], strict=True))
@@ -102,7 +106,10 @@ def test_rows_of_a_posterior_are_used_whole_and_its_mean_is_the_base_case(tmp_pa
     assert counts.min() >= 15  # 48 draws, evenly over 3 rows
     assert draws.means()["clinic.transplant.trm"] == pytest.approx(0.28 / 3)
     others = draws_of(settings_of(*FEW)).table(0, 48)
-    place, other = draws.keys.index("clinic.transplant.sos"), draws_of(settings_of(*FEW)).keys.index("clinic.transplant.sos")
+    place, other = (
+        draws.keys.index("clinic.transplant.sos"),
+        draws_of(settings_of(*FEW)).keys.index("clinic.transplant.sos"),
+    )
     assert np.array_equal(table.to_numpy()[:, place], others[:, other])  # lines outside the file are drawn as before
 
 
@@ -110,7 +117,10 @@ def test_rows_of_a_posterior_are_used_whole_and_its_mean_is_the_base_case(tmp_pa
     ("rows", "message"),
     [
         ({"clinic.transplant.trm": [0.1, 1.2]}, r"clinic\.transplant\.trm is 1\.2 in row 2, but must be at most 1"),
-        ({"clinic.transplant.workup": [0.0, 3.0]}, r"clinic\.transplant\.workup is 0 in row 1, but must be greater than 0"),
+        (
+            {"clinic.transplant.workup": [0.0, 3.0]},
+            r"clinic\.transplant\.workup is 0 in row 1, but must be greater than 0",
+        ),
         ({"clinic.transplant.most_hcts": [1.0, 1.5]}, r"most_hcts is 1\.5 in row 2, but must be a whole number"),
         ({"clinic.transplnt.trm": [0.1, 0.2]}, r"unknown parameter line 'clinic\.transplnt\.trm', did you mean"),
         ({"clinic.transplant.trm": ["a", "b"]}, r"clinic\.transplant\.trm holds something else than numbers"),
