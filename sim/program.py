@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sim.compose import Variants, jobs_from, settings_from
-from sim.experiments import runner
+from sim.experiments import COMPOSING, runner
 from sim.experiments.folders import is_run
 from sim.problems import Problem, nearest
 from sim.settings import Settings
@@ -25,10 +25,8 @@ def run(arguments: Arguments) -> str:
     if arguments.show:
         return settings.as_yaml().rstrip()
     check_inputs(settings)
-    if settings.experiment == "sweep":  # the one experiment that composes further settings
-        from sim.experiments.grid import run as sweep_over
-
-        return str(sweep_over(settings, Variants(arguments.overrides, arguments.folders).settings))
+    if settings.experiment in COMPOSING:
+        return str(runner(settings.experiment)(settings, Variants(arguments.overrides, arguments.folders).settings))
     return str(runner(settings.experiment)(settings))
 
 

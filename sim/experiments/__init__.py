@@ -18,9 +18,11 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "voi": ("sim.experiments.voi", "value of information from a finished probabilistic analysis (run=...)"),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
+#: Those that compose further settings: their ``run`` takes, behind the settings, what does so.
+COMPOSING: Final = ("tornado", "sweep")
 
 
-def runner(name: str) -> Callable[[Any], Path]:
+def runner(name: str) -> Callable[..., Path]:
     """Import an experiment and give its ``run``: from settings to the folder with the results."""
-    run: Callable[[Any], Path] = importlib.import_module(EXPERIMENTS[name][0]).run
+    run: Callable[..., Path] = importlib.import_module(EXPERIMENTS[name][0]).run
     return run

@@ -1,7 +1,7 @@
 """What a world answers: sums of costs, effects and outcomes by policy and batch of patients, nothing else kept.
 
-A journal is written into memory, valued, summed and forgotten, patients by patients; so thousands of worlds take no more
-memory than one. Sums are formed in one order whatever the threads or processes, so the same world gives the same bytes.
+A journal is written into memory, valued, summed and forgotten, block by block; so thousands of worlds take no more
+memory than one. Sums are formed in one order whatever the threads or processes: the same world gives the same bytes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -20,7 +20,7 @@ from sim.experiments.compare import illustrate, write_config, write_manifest, wr
 from sim.experiments.folders import claimed, extended_folder, finishing, point_latest
 from sim.experiments.inquiry import Inquiry, Stretch, inquire
 from sim.experiments.psa import levels_of, options_of, record, write_frames
-from sim.experiments.tornado import BATCHES
+from sim.experiments.tornado import BATCHES, Compose, Values
 from sim.problems import Problem, joined
 from sim.uncertainty.designs import cells, sobol_indices
 from sim.uncertainty.variance import divided
@@ -28,9 +28,6 @@ from sim.uncertainty.variance import divided
 if TYPE_CHECKING:
     import pandas as pd
 
-#: From changes (key -> value) to checked settings: `sim.compose.Variants.settings`.
-Compose = Callable[[Mapping[str, Any]], Any]
-Values = dict[str, float]
 #: Settings whose records are kept at a time.
 KEPT: Final = 16
 

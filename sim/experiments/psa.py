@@ -186,7 +186,7 @@ def levels_of(settings: Any) -> tuple[float, ...]:
 
 
 def curve_of(settings: Any) -> list[float]:
-    """List the levels of willingness to pay of a curve: from 0 to twice the highest threshold, thresholds among them."""
+    """List the levels of willingness to pay of a curve: from 0 to twice the highest threshold, with all thresholds."""
     levels = levels_of(settings)
     if getattr(settings, "economics", None) is None:
         return list(levels)

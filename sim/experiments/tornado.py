@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -34,15 +34,19 @@ BATCHES: Final = 10
 HALVINGS: Final = 40
 
 Values = dict[str, float]
+#: From changes (key -> value) to checked settings: `sim.compose.Variants.settings`.
+Compose = Callable[[Mapping[str, Any]], Any]
 
 
-def run(settings: Any) -> Path:
+def run(settings: Any, compose: Compose | None = None) -> Path:
     """Vary every line, and what else was asked for; write tables, figures and report.
 
     Parameters
     ----------
     settings
         Validated settings (`sim.settings.Settings`).
+    compose
+        From changes to settings (`sim.compose.Variants.settings`); without it structures are not compared.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def run(settings: Any) -> Path:
     """
     lines = varied_lines(settings)
     _check_keys(settings)
-    structures = structures_of(settings)
+    structures = structures_of(settings, compose)
     worlds: list[Values] = [{}]
     worlds += [{key: end} for key, line in lines.items() for end in (line.low, line.high)]
     crossed = crossed_worlds(settings)
@@ -190,33 +194,32 @@ def _check_keys(settings: Any) -> None:
             found.append(f"{option}: no such parameter line {given!r}, {did_you_mean(key, lines)}")
         elif lines[key].low == lines[key].high:
             found.append(f"{option}: {key} has no range; set {key}.low and {key}.high")
-    if settings.dsa.two_way is not None and len(set(settings.dsa.two_way)) < 2:
+    if settings.dsa.two_way is not None and len({key.removesuffix(".value") for key in settings.dsa.two_way}) < 2:
         found.append("dsa.two_way: two different keys are needed")
     if found:
         raise Problem(joined(found))
 
 
-def structures_of(settings: Any) -> dict[str, Values]:
-    """Read the structures to be compared: name -> values of the lines that make it.
+def structures_of(settings: Any, compose: Compose | None) -> dict[str, Values]:
+    """Compose the structures to be compared: name -> values of the lines in which each differs from the run's own.
 
     Raises
     ------
     Problem
         When a structure is unknown.
     """
-    import yaml
+    from sim.conf import options
 
-    from sim.conf import conf_folder, options
-
-    wanted = settings.dsa.structures
-    known = options("structure")
-    names = known if wanted == ("all",) else list(wanted)
+    wanted, known = settings.dsa.structures, options("structure")
+    if compose is None:
+        return {}
+    lines = dict(settings.lines())
     found = {}
-    for name in names:
+    for name in known if wanted == ("all",) else wanted:
         if name not in known:
             raise Problem(f"dsa.structures: unknown structure {name!r}, {did_you_mean(name, known)}")
-        data = yaml.safe_load((conf_folder() / "structure" / f"{name}.yaml").read_text(encoding="utf-8"))
-        found[name] = {key: float(value) for part in ("calibrated", "lines") for key, value in data[part].items()}
+        other = compose({"structure": name}).lines()
+        found[name] = {key: line.value for key, line in other if line.value != lines[key].value}
     return found
 
 

@@ -305,4 +305,5 @@ def _numbers(*values: float) -> list[str]:
 
 def _best_sizes(evsi: pd.DataFrame, level: float) -> Iterator[dict[str, Any]]:
     for _, part in evsi[evsi["wtp"] == level].groupby("study"):
-        yield part.sort_values("enbs", kind="stable").iloc[-1].to_dict()
+        best = part.sort_values("enbs", kind="stable").iloc[-1]
+        yield {str(name): value for name, value in best.items()}

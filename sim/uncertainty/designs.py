@@ -1,5 +1,8 @@
-"""Designs: which cells of settings a sweep visits. Lists and ranges make a grid; bounds are filled by a space-filling
-design (Latin hypercube, Sobol) or by Saltelli's, from which sensitivity indices follow."""
+"""Designs: which cells of settings a sweep visits.
+
+Lists and ranges make a grid; bounds are filled by a space-filling design (Latin hypercube, Sobol) or by Saltelli's,
+from which sensitivity indices follow.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def cells(grid: Mapping[str, Any], design: str = "grid", points: int = 64, seed:
     ----------
     grid
         Key -> what it takes: a list of values; ``{from, to, step}`` or ``{from, to, count}``, ends included (``log:
-        true`` for steps of equal ratio); ``{low, high}`` (``log``, ``whole``) in a space-filling design; a single value.
+        true`` for steps of equal ratio); ``{low, high}`` (``log``, ``whole``) in a space-filling design; one value.
     design
         ``grid``: every combination. ``latin_hypercube``, ``sobol``: `points` cells over the bounds, each combined with
         every combination of the lists. ``saltelli``: `points` x (bounds + 2) cells, bounds only.

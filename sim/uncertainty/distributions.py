@@ -119,8 +119,8 @@ def _normal_given_possible(key: str, line: Line, sd: float) -> Distribution:
     lowest, highest = line.bounds
     if not lowest < line.value < highest:
         raise Problem(
-            f"{key}: value {line.value:g} lies at the end of what is possible ({lowest:g} to {highest:g}) and cannot be "
-            f"the mean of a normal distribution: choose another, or set {key}.distribution=fixed"
+            f"{key}: value {line.value:g} lies at the end of what is possible ({lowest:g} to {highest:g}) and cannot "
+            f"be the mean of a normal distribution: choose another, or set {key}.distribution=fixed"
         )
 
     def moments(location: float) -> tuple[float, float]:
@@ -200,7 +200,7 @@ def _beta(key: str, line: Line) -> Distribution:
     total = mean * (1.0 - mean) / (sd * sd) - 1.0
     if total <= 0.0:
         raise Problem(
-            f"{key}: range {line.low:g} to {line.high:g} is wider than any beta distribution with mean {mean:g} allows: "
+            f"{key}: range {line.low:g} to {line.high:g} is wider than any beta distribution with mean {mean:g}: "
             "narrow it, or choose another distribution"
         )
     return Distribution("beta", mean, sd, lambda u: betaincinv(mean * total, (1.0 - mean) * total, u))

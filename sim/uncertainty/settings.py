@@ -1,4 +1,4 @@
-"""What may be said about the analyses of uncertainty: the conf groups ``psa``, ``dsa``, ``sweep``, ``voi`` and ``study``."""
+"""What may be said about analyses of uncertainty: the conf groups ``psa``, ``dsa``, ``sweep``, ``voi``, ``study``."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Components:
         return noise / total if total > 0.0 else 0.0
 
     def advised(self, tolerated: float = TOLERATED) -> float:
-        """Give the patients per draw at which `noise` is what is tolerated; infinite where parameters change nothing."""
+        """Give the patients per draw at which `noise` is what is tolerated; infinite where parameters do nothing."""
         if self.both == 0.0:
             return 1.0
         if self.parameters == 0.0:
