@@ -221,6 +221,8 @@ def partial(settings: Any, found: Analysed, levels: tuple[float, ...], groups: d
                 sizes = table["of"].map({name: len(keys) for name, keys in groups.items()})
                 parts.append(table.assign(kind="group", members=sizes))
             frames += parts
+    if not frames:
+        return pd.DataFrame(columns=["wtp", "of", "evppi", "se", "method", "kind", "members", "population_evppi"])
     table = pd.concat(frames, ignore_index=True)
     table["population_evppi"] = number * table["evppi"]
     order = ["wtp", "kind", "evppi", "of", "method"]

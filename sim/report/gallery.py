@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 #: Modules that register pictures.
-MODULES: Final = ("survival", "risks", "occupancy", "gains", "swimmer", "lanes", "calibration")
+MODULES: Final = (
+    *("survival", "risks", "occupancy", "gains", "swimmer", "lanes", "calibration"),
+    *("acceptability", "sensitivity", "information"),
+)
 
 
 class Drawing(NamedTuple):
