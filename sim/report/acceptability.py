@@ -106,8 +106,8 @@ def plane(frames: Frames) -> Drawing | None:
     canvas.supylabel(f"Cost added per patient (thousand {worth(frames)})", fontsize=9)
     caption = (
         "Each point is one joint draw of all uncertain parameters; increments against "
-        f"{frames.label(str(reference))} on the same patients, discounted. Large point: mean. Dashed: {money(level)} per "
-        f"{frames.manifest['effect_unit']}; below and right of it a policy is worth its cost."
+        f"{frames.label(str(reference))} on the same patients, discounted. Large point: mean. Dashed: {money(level)} "
+        f"per {frames.manifest['effect_unit']}; below and right of it a policy is worth its cost."
     )
     return Drawing(canvas, f"Scatter of increments. {'; '.join(told)}.", caption)
 

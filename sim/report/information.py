@@ -110,6 +110,7 @@ def studies(frames: Frames) -> Drawing | None:
     caption = (
         f"What the data are worth to {whom.get('per_year', 0):g} patients a year over "
         f"{whom.get('horizon_years', 0):g} years (discounted at {100 * whom.get('rate', 0):g}% a year; "
-        f"{whom.get('source', '')}), from the study's end on, less its cost; willingness to pay {money(level)}; bars: ± standard error."
+        f"{whom.get('source', '')}), from the study's end on, less its cost; "
+        f"willingness to pay {money(level)}; bars: ± standard error."
     )
     return Drawing(canvas, f"{'; '.join(told)}.", caption)
