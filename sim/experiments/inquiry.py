@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -98,6 +98,7 @@ class Inquiry:
         return sealed([packed({"sums": self.answers(stretch)})], self.store.about(self.kind, stretch.key, part_code()))
 
 
+@cache
 def part_code() -> str:
     """Hash the code that parts rest on beside that of lives."""
     here = Path(__file__).parent

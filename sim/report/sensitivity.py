@@ -212,6 +212,8 @@ def sweep(frames: Frames) -> Drawing | None:
         return _map(
             frames, table[table[f"best_{level:g}"]], keys[0], keys[1], f"willingness to pay {money(level)}", gain, gain
         )
+    if set(table["policy"]) == {frames.manifest.get("reference")}:
+        gain = str(frames.manifest.get("effect"))
     return _panels(frames, table, keys[:PANELS], gain)
 
 
@@ -221,7 +223,9 @@ def _panels(frames: Frames, table: pd.DataFrame, keys: list[str], gain: str) -> 
     lines = -(-len(keys) // columns)
     canvas = style.sheet(9.2, 0.8 + 2.5 * lines)
     grid = canvas.subplots(lines, columns, sharey=True, squeeze=False)
-    policies = [p for p in frames.policies if p != frames.manifest.get("reference")]
+    alone = not gain.startswith("inc_nmb")
+    policies = [p for p in frames.policies if alone or p != frames.manifest.get("reference")]
+    scale, unit = (1.0, str(frames.manifest.get("effect_unit"))) if alone else (_scale(frames), _unit(frames))
     for at, axes in enumerate(grid.flat):
         axes.set_visible(at < len(keys))
         if at >= len(keys):
@@ -231,14 +235,14 @@ def _panels(frames: Frames, table: pd.DataFrame, keys: list[str], gain: str) -> 
             x, y = _averaged(part, keys[at], gain)
             own = style.stroke(policy, frames.colour(policy))
             look = style.line(policy, frames.colour(policy))
-            axes.plot(x, np.asarray(y) / _scale(frames), marker=own.marker, markersize=3.5, linewidth=1.2, **look,
+            axes.plot(x, np.asarray(y) / scale, marker=own.marker, markersize=3.5, linewidth=1.2, **look,
                       label=frames.label(policy) if at == 0 else None)  # fmt: skip
-        axes.axhline(0, color=style.MUTED.light, linewidth=0.7)
+        if not alone:
+            axes.axhline(0, color=style.MUTED.light, linewidth=0.7)
         axes.set_xlabel(key_label(keys[at], 38), fontsize=7.5)
         axes.tick_params(axis="x", labelrotation=0 if len(set(table[keys[at]])) < 7 else 45)
-    canvas.supylabel(
-        f"Net benefit against {frames.label(str(frames.manifest.get('reference')))} ({_unit(frames)})", fontsize=9
-    )
+    against = frames.label(str(frames.manifest.get("reference")))
+    canvas.supylabel(f"{unit}s per patient" if alone else f"Net benefit against {against} ({unit})", fontsize=9)
     canvas.legend(loc="outside upper left", ncols=4)
     caption = f"Means over the other keys of the sweep; {table['cell'].nunique():,} cells, the same patients in each."
     last = table[table["cell"] == table["cell"].max()].sort_values(gain).iloc[-1]

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from sim.lines import Line
 
+#: Columns of `Draws.specification`.
+SPECIFICATION: Final = (
+    *("key", "about", "unit", "value", "low", "high", "from", "distribution", "mean", "sd"),
+    *("quantile_2.5", "quantile_97.5", "source", "status"),
+)
 #: Name of the sequence that chooses the row of the posterior.
 ROW: Final = "posterior row"
 
@@ -119,7 +124,7 @@ class Draws:
                     "status": line.status,
                 }
             )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=list(SPECIFICATION))
 
     def _posterior_rows(self, first: int, count: int) -> np.ndarray:
         if self.posterior is None:

@@ -14,14 +14,24 @@ from sim.experiments.answers import Examiner, means
 from sim.experiments.inquiry import Stretch, covering, gaps
 from sim.problems import Problem
 from sim.uncertainty.draws import draws_of
+from sim.uncertainty.settings import Psa
 
 FEW = ("experiment=psa", "quiet=true", "origin=infusion", "cohort.n=40", "policy=[watch,selective,hct_for_all]")
-EVERYTHING = "psa.hold=[cohort,product,biology,clinic,economics]"
+EVERYTHING = ("cohort", "product", "biology", "clinic", "economics")
 TABLES = ("psa.parquet", "draws.parquet", "psa_batches.parquet", "psa_acceptability.csv", "psa_variance.csv")
 
 
-def analysed(folder, *overrides):
-    return psa.run(settings_of(*FEW, f"out={folder}", *overrides))
+def few(folder=None, executor=None, **changes):
+    """Settings of a small analysis; what belongs to ``psa`` is changed without composing again."""
+    settings = settings_of(*FEW)
+    update = {"psa": Psa.model_validate(settings.psa.model_dump() | changes), "out": str(folder)}
+    if executor is not None:
+        update["executor"] = settings.executor.model_copy(update=executor)
+    return settings.model_copy(update=update)
+
+
+def analysed(folder, executor=None, **changes):
+    return psa.run(few(folder, executor, **changes))
 
 
 def tables(folder):
@@ -30,11 +40,11 @@ def tables(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return analysed(tmp_path_factory.mktemp("psa") / "whole", "psa.draws=7", "psa.piece=7")
+    return analysed(tmp_path_factory.mktemp("psa") / "whole", draws=7, piece=7)
 
 
 def test_without_uncertainty_every_draw_is_the_deterministic_run(tmp_path):
-    folder = analysed(tmp_path / "certain", "psa.draws=3", EVERYTHING)
+    folder = analysed(tmp_path / "certain", draws=3, hold=EVERYTHING)
     examiner = Examiner(settings_of(*FEW), 1)
     alone = means(examiner.answer({}), examiner.quantities)
     table = pd.read_parquet(folder / "psa.parquet")
@@ -48,28 +58,26 @@ def test_without_uncertainty_every_draw_is_the_deterministic_run(tmp_path):
 
 
 def test_cut_otherwise_extended_and_interrupted_runs_give_the_same_bytes(whole, tmp_path):
-    folder = analysed(tmp_path / "cut", "psa.draws=2", "psa.piece=2")
-    assert json.loads((folder / "manifest.json").read_text())["draws"] == 2
-    assert analysed(tmp_path / "cut", "psa.draws=7", "psa.piece=3") == folder
-    (folder / "parts" / "draws" / "00000002-00000005.parquet").unlink()  # as if it had not been done
-    (folder / "manifest.json").unlink()
-    analysed(tmp_path / "cut", "psa.draws=7", "psa.piece=1", "threads=1")
+    folder = analysed(tmp_path / "cut", draws=5, piece=2)
+    assert json.loads((folder / "manifest.json").read_text())["draws"] == 5
+    (folder / "parts" / "draws" / "00000002-00000004.parquet").unlink()  # as if it had not been done
+    assert analysed(tmp_path / "cut", {"kind": "serial"}, draws=7, piece=3) == folder
     assert tables(folder) == tables(whole)
 
 
 @pytest.mark.slow
 def test_worker_processes_give_the_same_bytes(whole, tmp_path):
-    folder = analysed(tmp_path / "workers", "psa.draws=7", "psa.piece=2", "executor.workers=2")
+    folder = analysed(tmp_path / "workers", {"workers": 2}, draws=7, piece=2)
     assert tables(folder) == tables(whole)
 
 
 def test_fewer_draws_than_a_folder_holds_are_refused(whole):
     with pytest.raises(Problem, match=r"psa\.draws=3: .*holds 7 draws already"):
-        analysed(whole, "psa.draws=3")
+        analysed(whole, draws=3)
 
 
 def test_each_draw_is_the_run_of_settings_with_its_values(whole):
-    settings = settings_of(*FEW, f"out={whole}")
+    settings = settings_of(*FEW)
     values = next(draws_of(settings).values(4, 1))
     examiner = Examiner(settings.with_values(values), 1)
     alone = means(examiner.answer({}), examiner.quantities)
@@ -79,7 +87,7 @@ def test_each_draw_is_the_run_of_settings_with_its_values(whole):
 
 
 def test_the_base_case_has_every_parameter_at_its_mean(whole):
-    settings = settings_of(*FEW, f"out={whole}")
+    settings = settings_of(*FEW)
     examiner = Examiner(settings.with_values(draws_of(settings).means()), 1)
     alone = means(examiner.answer({}), examiner.quantities)
     base = pd.read_csv(whole / "psa_base.csv")
@@ -156,5 +164,5 @@ def test_stretches_cover_each_world_once():
 
 
 def test_emulated_practice_is_no_option_of_the_decision():
-    settings = settings_of(*FEW[:-1], "policy=[watch,selective,trial_practice]")
-    assert psa.options_of(settings) == ("selective", "watch")
+    settings = settings_of()
+    assert set(settings.policy) - set(psa.options_of(settings)) == {"trial_practice"}
