@@ -26,7 +26,6 @@ def on_cluster(
     job: Job[Task, Result], tasks: Sequence[Task], address: str
 ) -> Generator[Done[Task, Result], None, None]:
     """Do the tasks on the cluster whose scheduler is at `address` (see `sim.experiments.executors`)."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said in our own words
     client = _client(address)
     try:
         yield from _Cluster(client, address, pickle.dumps(job)).run(tasks)
@@ -37,6 +36,9 @@ def on_cluster(
 def _client(address: str) -> Any:
     from distributed import Client
 
+    for name in logging.root.manager.loggerDict:
+        if name.startswith(("distributed", "tornado", "asyncio")):  # what matters of it is said in our own words
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -67,7 +69,7 @@ class _Cluster:
         from distributed import as_completed
 
         waiting = deque(tasks)
-        finished = as_completed(raise_errors=False)
+        finished = as_completed(loop=self.client.loop, raise_errors=False)
         try:
             while waiting or self.trouble.suspects or self.running:
                 self._send(waiting, finished)

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from sim import __version__
 from sim.evidence import evidence_hash
 from sim.experiments.folders import claimed, extended_folder, finishing, point_latest, settings_hash
@@ -89,6 +87,8 @@ def write_manifest(record: dict[str, Any], folder: Path) -> None:
 
 def write_parameters(settings: Any, folder: Path) -> None:
     """Write every parameter line of the run."""
+    import pandas as pd
+
     rows = [{"key": key, **line.model_dump()} for key, line in settings.lines()]
     pd.DataFrame(rows).to_csv(folder / "parameters.csv", index=False)
 

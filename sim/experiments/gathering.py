@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
@@ -262,6 +262,7 @@ class Gathering:
         }
 
 
+@cache
 def part_code(kind: type[Gatherer]) -> str:
     """Hash the code that a kind of part rests on beside that of lives."""
     return code_hash(kind.sources())

@@ -128,10 +128,14 @@ def test_weak_parameters_stand_open_and_the_others_are_folded(text: str) -> None
     assert folded == [(" open", "assumed"), (" open", "recalled"), ("", "calibrated"), ("", "found"), ("", "review")]
 
 
-def test_the_run_record_holds_the_whole_manifest(world: Frames, text: str) -> None:
+def test_the_run_record_holds_the_manifest_but_not_the_moment(world: Frames, text: str) -> None:
+    """How fast it was, and where, differs each time the same run is repeated: the page would too."""
     record = text[text.index('<section id="record"') :]
+    record = record[: record.index("</section>")]
     for name, value in world.manifest.items():
-        if isinstance(value, (str, int, float)):
+        if name in ("wall_seconds", "lives_per_second", "cores"):
+            assert f"<code>{value}</code>" not in record, name
+        elif isinstance(value, (str, int, float)):
             assert f"<code>{str(value).replace(chr(39), '&#39;')}</code>" in record, name
     assert "Versions: numpy" in record
 

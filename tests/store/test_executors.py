@@ -87,10 +87,9 @@ def test_twenty_workers_killed_in_a_row_cost_nothing() -> None:
 
 
 def test_a_task_that_kills_every_worker_is_named_when_all_others_are_done() -> None:
-    done = []
+    done: list[int] = []
     with pytest.raises(Problem, match=r"^7 \(killed by SIGKILL, perhaps out of memory\): each of 3 attempts"):
-        for task, _ in execute(Square(deadly=(7,)), range(12), executor(workers=2)):
-            done.append(task)
+        done.extend(task for task, _ in execute(Square(deadly=(7,)), range(12), executor(workers=2)))
     assert sorted(done) == [task for task in range(12) if task != 7]
 
 
@@ -116,17 +115,19 @@ def test_leaving_early_ends_the_workers() -> None:
 @needs_proc
 def test_workers_do_not_outlive_the_program(tmp_path: Path) -> None:
     code = (
-        "from store_jobs import Square; from sim.experiments.executors import execute; from sim.settings import Executor\n"
+        "from store_jobs import Square\n"
+        "from sim.experiments.executors import execute\n"
+        "from sim.settings import Executor\n"
         "how = Executor(kind='local', workers=2, address=None, blocks=None)\n"
         "for done in execute(Square(seconds=0.2), range(1000), how): print(done, flush=True)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
-    ) as program:
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         program.stdout.readline()
-        workers = [int(p) for path in Path(f"/proc/{program.pid}/task").glob("*/children") for p in path.read_text().split()]
+        workers = [
+            int(p) for path in Path(f"/proc/{program.pid}/task").glob("*/children") for p in path.read_text().split()
+        ]
         assert len(workers) == 2
         program.kill()
     deadline = time.monotonic() + 20

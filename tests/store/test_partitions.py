@@ -17,7 +17,7 @@ from sim.experiments.gathering import Counted, Journals, Patients, gather
 from sim.experiments.run import Simulation
 from sim.experiments.spans import Span
 
-N = 3 * BLOCK + 100
+N = 2 * BLOCK + 100
 WORLD = ("policy=[watch,selective]", "engine=batch", "quiet=true", "journal=on")
 ANSWERS = ("summary.csv", "curves.csv", "paired.csv", "patients.parquet", "journal.parquet", "parameters.csv")
 
@@ -41,11 +41,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "how",
     [
-        ["executor=serial", "executor.blocks=1"],
-        ["executor.blocks=2", "threads=3"],
-        ["executor.blocks=1", "executor.workers=2"],
+        ["executor.blocks=1", "threads=3"],
+        pytest.param(["executor=serial", "executor.blocks=1"], marks=pytest.mark.slow),
+        pytest.param(["executor.blocks=1", "executor.workers=2"], marks=pytest.mark.slow),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_chunks_and_workers_change_no_byte(how: list[str], whole: Path, tmp_path: Path) -> None:
     folder = store_program.compare(*WORLD, f"cohort.n={N}", f"out={tmp_path}/run", *how)
@@ -53,7 +53,9 @@ def test_chunks_and_workers_change_no_byte(how: list[str], whole: Path, tmp_path
     assert answers(folder) == answers(whole)
 
 
-@pytest.mark.parametrize("left", [[], [1], [0, 3], [0, 1, 2, 3]])
+@pytest.mark.parametrize(
+    "left", [[0, 2], *(pytest.param(some, marks=pytest.mark.slow) for some in ([], [1], [0, 1, 2]))], ids=str
+)
 def test_whatever_is_left_of_a_run_is_completed(left: list[int], whole: Path, tmp_path: Path) -> None:
     """Parts of a run in other chunks, as an interruption leaves them."""
     command = (*WORLD, f"cohort.n={N}", f"out={tmp_path}/run", "executor=serial")
@@ -70,6 +72,7 @@ def test_whatever_is_left_of_a_run_is_completed(left: list[int], whole: Path, tm
     assert before.items() <= parts(folder).items()
 
 
+@pytest.mark.slow
 def test_another_kind_of_part_is_added_to_what_is_there(whole: Path, tmp_path: Path) -> None:
     command = (*WORLD, f"cohort.n={N}", f"out={tmp_path}/run", "executor=serial", "executor.blocks=2")
     store_program.compare(*command, "journal=off")
@@ -77,24 +80,26 @@ def test_another_kind_of_part_is_added_to_what_is_there(whole: Path, tmp_path: P
     assert answers(store_program.compare(*command)) == answers(whole)
 
 
-@pytest.mark.parametrize("how", ["run", "out", "hash"])
+@pytest.mark.parametrize(
+    "how", ["run", pytest.param("out", marks=pytest.mark.slow), pytest.param("hash", marks=pytest.mark.slow)]
+)
 def test_a_finished_run_is_extended_without_redoing_it(
     how: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     command = (*WORLD, "executor=serial", "executor.blocks=1")
     given = {"run": [], "out": ["out=mine"], "hash": []}[how]
-    folder = store_program.compare(*command, *given, f"cohort.n={2 * BLOCK + 7}").resolve()
+    folder = store_program.compare(*command, *given, f"cohort.n={BLOCK + 7}").resolve()
     before = parts(folder)
     again = [f"run={folder}"] if how == "run" else given
     assert store_program.compare(*command, *again, f"cohort.n={N}").resolve() == folder
     assert answers(folder) == answers(whole)
     after = parts(folder)
-    short = Span(2 * BLOCK, 2 * BLOCK + 7).key
+    short = Span(BLOCK, BLOCK + 7).key
     assert {name for name in before if before[name] != after.get(name)} == {
         f"parts/{kind}/{short}.parquet" for kind in ("tally", "patients", "journal")
     }
-    assert sum(key in after for key in before) == 2 * 3
+    assert sum(key in after for key in before) == 3
     assert not any(short in name for name in after)
 
 
@@ -107,6 +112,7 @@ def test_repeating_a_finished_run_writes_no_part(whole: Path, tmp_path: Path) ->
     assert answers(folder) == held
 
 
+@pytest.mark.slow
 def test_both_engines_fill_one_store(tmp_path: Path) -> None:
     """The folder's name says nothing of the engine: SimPy takes up what the compiled engine began."""
     command = ("policy=watch", "quiet=true", "journal=on", f"out={tmp_path}/run", "executor=serial")
@@ -116,6 +122,7 @@ def test_both_engines_fill_one_store(tmp_path: Path) -> None:
     assert answers(tmp_path / "run") == answers(other)
 
 
+@pytest.mark.slow
 def test_simpy_blocks_are_run_in_pieces_by_workers(tmp_path: Path) -> None:
     command = ("policy=[watch,selective]", "quiet=true", "cohort.n=1500", "executor.workers=2")
     one = store_program.compare(*command, "engine=simpy", f"out={tmp_path}/simpy")
@@ -123,6 +130,7 @@ def test_simpy_blocks_are_run_in_pieces_by_workers(tmp_path: Path) -> None:
     assert answers(one) == answers(two)
 
 
+@pytest.mark.slow
 def test_patients_of_one_hospital_are_one_chunk(tmp_path: Path) -> None:
     command = ("policy=[watch,selective]", "quiet=true", "hospital=small_centre", "executor.blocks=1")
     runs = [
@@ -130,7 +138,9 @@ def test_patients_of_one_hospital_are_one_chunk(tmp_path: Path) -> None:
         for n, name in ((200, "grown"), (300, "grown"), (300, "at_once"))
     ]
     assert answers(runs[1]) == answers(runs[2])
-    assert set(parts(runs[1])) == {f"parts/{kind}/{Span(0, 300).key}.parquet" for kind in ("tally", "patients", "journal")}
+    assert set(parts(runs[1])) == {
+        f"parts/{kind}/{Span(0, 300).key}.parquet" for kind in ("tally", "patients", "journal")
+    }
 
 
 class Infections:

@@ -56,14 +56,23 @@ def test_other_parquet_files_are_no_parts(tmp_path: Path) -> None:
 
 whole = st.integers(-(2**3000), 2**3000)
 numbers = st.floats(allow_nan=True, width=64)
+longs = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-300, 300))
 
 
-@given(whole=st.lists(whole, max_size=9), numbers=st.lists(numbers, max_size=9), counts=st.lists(st.integers(0, 255)))
+@given(
+    whole=st.lists(whole, max_size=9),
+    numbers=st.lists(numbers, max_size=9),
+    counts=st.lists(st.integers(0, 255)),
+    days=st.lists(longs, max_size=9),
+)
 @settings(max_examples=60, deadline=None)
-def test_arrays_come_back_without_rounding(whole: list[int], numbers: list[float], counts: list[int]) -> None:
+def test_arrays_come_back_without_rounding(
+    whole: list[int], numbers: list[float], counts: list[int], days: list[int]
+) -> None:
     long = np.empty((1, len(whole)), dtype=object)
     long[0, :] = whole
     arrays = {"long": long, "floats": np.array(numbers), "bytes": np.array(counts, dtype=np.uint8), "one": np.array(7)}
+    arrays["days"] = np.array(days, dtype=np.int64)
     back = unpacked(next(opened(sealed([packed(arrays)], ABOUT)).groups()))
     assert back.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -72,6 +81,7 @@ def test_arrays_come_back_without_rounding(whole: list[int], numbers: list[float
     assert back["long"].tolist() == long.tolist()
     assert back["floats"].tobytes() == arrays["floats"].tobytes()
     assert back["bytes"].tolist() == counts
+    assert back["days"].tolist() == days
 
 
 @pytest.fixture

@@ -18,11 +18,9 @@ _FIRST: Final = "command version experiment cohort n origin horizon_years refere
 _NAMES: Final = {
     "n": "patients",
     "horizon_years": "horizon (years; empty: lifetime)",
-    "seconds": "wall time (seconds)",
-    "wall_seconds": "wall time (seconds)",
-    "lives_per_second": "patient-lives per second",
-    "cores": "processor cores",
 }
+#: What differs each time the same run is repeated stays in the manifest: the page is the same, byte for byte.
+_OF_THE_MOMENT = ("seconds", "wall_seconds", "lives_per_second", "cores")
 
 
 @section(80, "What the numbers rest on", needs=("parameters",))
@@ -47,11 +45,13 @@ def parameters(page: Page) -> Markup:
 
 @section(90, "Run record")
 def record(page: Page) -> Markup | None:
-    """List what made these numbers: everything in the manifest."""
+    """List what made these numbers: the manifest, without how long it took and where."""
     manifest = dict(page.frames.manifest)
     if not manifest:
         return None
     policies = manifest.pop("policies", {})
+    for name in _OF_THE_MOMENT:
+        manifest.pop(name, None)
     order = [*(k for k in _FIRST if k in manifest), *(k for k in manifest if k not in _FIRST)]
     entries = [e for key in order for e in _entries(_NAMES.get(key, key.replace("_", " ")), manifest[key])]
     described = [(page.frames.label(p), p, page.frames.description(p)) for p in policies]
