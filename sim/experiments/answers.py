@@ -42,6 +42,8 @@ OUTCOMES: Final = (
     ("ward_days", None),
     ("icu_days", None),
 )
+#: Up to so many patients the lives of the base case are kept, so that economic lines are varied without simulating.
+KEPT_PATIENTS: Final = 4096
 #: What valuation gives: discounted cost in the run's perspective, discounted QALYs and life-years, and both plain.
 VALUED: Final = ("cost", "qalys", "life_years_discounted", "cost_undiscounted", "qalys_undiscounted")
 
@@ -90,6 +92,7 @@ class Examiner:
         self.economics = getattr(settings, "economics", None)
         self.quantities = quantities(settings)
         self._valuation: Any = None
+        self._kept: dict[tuple[int, int], list[Lived]] = {}
 
     def prepare(self) -> None:
         """Compile (or load) what is compiled."""
@@ -124,9 +127,16 @@ class Examiner:
             if patients is not None:
                 count = min(count, max(0, patients - first))
             if count:
-                lived = list(self.worlds.live(values, first, count, journal=valuation is not None))
-                total += self._sums(lived, valuation, first)
+                total += self._sums(self._lived(values, first, count, valuation is not None), valuation, first)
         return total
+
+    def _lived(self, values: Mapping[str, float], first: int, count: int, journal: bool) -> list[Lived]:
+        """Live through a block; worlds that differ in prices and utilities alone share their lives."""
+        if any(self.worlds.shapes_lives(key) for key in values) or self.worlds.n > KEPT_PATIENTS:
+            return list(self.worlds.live(values, first, count, journal=journal))
+        if (first, count) not in self._kept:
+            self._kept[first, count] = list(self.worlds.live({}, first, count, journal=journal))
+        return self._kept[first, count]
 
     def valuation(self, values: Mapping[str, float]) -> Any:
         """Give the valuation of a world: its books, with the economic lines that differ."""
