@@ -259,8 +259,8 @@ class Settings(Frozen):
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
-        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a calibration is
-        done (unless one is done).
+        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a
+        calibration is done (unless one is done).
         """
         data = self.model_dump(mode="json", exclude={*WITHOUT_EFFECT})
         data["cohort"].pop("n", None)

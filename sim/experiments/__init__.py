@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 #: Name -> module and what it does. Modules are imported when they are run.
 EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {

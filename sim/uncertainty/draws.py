@@ -170,7 +170,7 @@ def _laws(lines: dict[str, Line], joint: Posterior | None) -> Iterator[tuple[str
     columns = {} if joint is None else dict(zip(joint.keys, joint.rows.T, strict=True))
     for key, line in lines.items():
         if key in columns:
-            yield key, _of_rows(columns[key])
+            yield key, _of_rows(columns[key], joint.mean(key))  # type: ignore[union-attr]
             continue
         try:
             law = distribution_of(key, line)
@@ -183,8 +183,7 @@ def _laws(lines: dict[str, Line], joint: Posterior | None) -> Iterator[tuple[str
         raise Problem(joined(found))
 
 
-def _of_rows(values: np.ndarray) -> Distribution:
-    mean = float(values[0]) if (values == values[0]).all() else float(values.mean())
+def _of_rows(values: np.ndarray, mean: float) -> Distribution:
     return Distribution("posterior", mean, float(values.std()), lambda u: np.quantile(values, u))
 
 

@@ -7,7 +7,7 @@ are used whole, so their correlation is kept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,15 +36,20 @@ class Posterior:
         Lines, in the order of the file.
     rows
         Values in the lines' own units, shape (rows, keys).
+    told
+        Mean of each line as a calibration wrote it into the parameter lines (rounded as they are); empty: the rows'.
     """
 
     path: str
     keys: tuple[str, ...]
     rows: np.ndarray
+    told: dict[str, float] = field(default_factory=dict)
 
-    def mean(self) -> dict[str, float]:
-        """Give the mean of each line: the base case of a probabilistic analysis."""
-        return {key: float(value) for key, value in zip(self.keys, self.rows.mean(axis=0), strict=True)}
+    def mean(self, key: str) -> float:
+        """Give the mean of a line: the base case of a probabilistic analysis."""
+        values = self.rows[:, self.keys.index(key)]
+        own = float(values[0]) if (values == values[0]).all() else float(values.mean())
+        return self.told.get(key, own)
 
 
 def read_posterior(path: str, lines: Mapping[str, Line]) -> Posterior:
@@ -73,7 +78,20 @@ def read_posterior(path: str, lines: Mapping[str, Line]) -> Posterior:
         found += _column_problems(path, name, table[column], lines)
     if found:
         raise Problem(joined(found))
-    return Posterior(path, tuple(names), table.to_numpy(dtype=np.float64))
+    return Posterior(path, tuple(names), table.to_numpy(dtype=np.float64), _told(Path(path)))
+
+
+def _told(path: Path) -> dict[str, float]:
+    """Read the means of a calibration's own sample, after checking that it is whole; empty for other files."""
+    if path.suffix != ".parquet":
+        return {}
+    import pyarrow.parquet as pq
+
+    from sim.calibration.posterior import META, read_posterior_file
+
+    if META not in (pq.read_schema(path).metadata or {}):
+        return {}
+    return read_posterior_file(path).mean
 
 
 def _table(path: Path) -> pd.DataFrame:

@@ -166,3 +166,16 @@ def test_stretches_cover_each_world_once():
 def test_emulated_practice_is_no_option_of_the_decision():
     settings = settings_of()
     assert set(settings.policy) - set(psa.options_of(settings)) == {"trial_practice"}
+
+
+def test_the_sample_of_a_calibration_brings_its_own_means(tmp_path):
+    from sim.calibration.posterior import write_posterior
+
+    keys = ("clinic.transplant.trm", "biology.leukaemia.growth")
+    rows = np.array([[0.05, 1.0], [0.07, 1.4], [0.1, 1.2]])
+    path = tmp_path / "reference.parquet"
+    write_posterior(path, keys, rows, {"mean": {keys[0]: 0.0733, keys[1]: 1.2}, "structure": "reference"})
+    draws = draws_of(few(), str(path))
+    assert draws.means()["clinic.transplant.trm"] == 0.0733  # as it stands in the parameter line, not 0.07333...
+    table = pd.DataFrame(draws.table(0, 12), columns=draws.keys)
+    assert {tuple(row) for row in table[list(keys)].to_numpy()} == {tuple(row) for row in rows}
