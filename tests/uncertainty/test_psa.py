@@ -179,3 +179,13 @@ def test_the_sample_of_a_calibration_brings_its_own_means(tmp_path):
     assert draws.means()["clinic.transplant.trm"] == 0.0733  # as it stands in the parameter line, not 0.07333...
     table = pd.DataFrame(draws.table(0, 12), columns=draws.keys)
     assert {tuple(row) for row in table[list(keys)].to_numpy()} == {tuple(row) for row in rows}
+
+
+def test_pictures_and_sections_are_in_the_report(whole):
+    drawn = {path.stem for path in (whole / "figures").glob("*.svg")}
+    assert drawn == {"psa_plane", "psa_acceptability"}  # seven draws do not show convergence
+    page = (whole / "report.html").read_text(encoding="utf-8")
+    assert "How sure is the decision" in page
+    table = pd.read_csv(whole / "psa_acceptability.csv")
+    best = table[(table["wtp"] == 100000.0) & table["best"]].iloc[0]
+    assert f"{100 * best['probability']:.0f} ± {100 * best['probability_se']:.0f}" in page

@@ -46,6 +46,12 @@ def one_way(tmp_path_factory):
     return settings, tornado.run(settings)
 
 
+def test_pictures_and_sections_are_in_the_report(one_way):
+    _, folder = one_way
+    assert "tornado" in {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert "What moves the answer" in (folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_both_ends_are_runs_of_settings_with_that_value(one_way):
     settings, folder = one_way
     table = pd.read_parquet(folder / "tornado_full.parquet")
@@ -183,6 +189,7 @@ def test_changed_settings_are_put_back(variants):
     assert variants.settings({}) == before
 
 
+@pytest.mark.slow
 def test_places_of_a_hospital_can_be_swept(tmp_path):
     words = [*SMALL[:2], "cohort.n=12", "policy=[watch]", "engine=simpy", "experiment=sweep", "economics=none"]
     words += ["hospital.arrivals.per_year=400"]
@@ -223,3 +230,15 @@ def test_wrong_cells_are_refused_before_anything_runs(tmp_path, variants, given,
     with pytest.raises(Problem, match=message):
         grid.run(swept(folder, given), variants.settings)
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_the_command_line_sweeps_what_it_composes(tmp_path, capsys):
+    from sim import program, usage
+
+    grid_on_the_line = "sweep.grid={policy.selective.bca_window_months: [3, 12], clinic.transplant.trm.value: [0.05]}"
+    words = ["experiment=sweep", grid_on_the_line, "quiet=true", "cohort.n=20", "policy=[watch,selective]"]
+    folder = program.run(usage.read([*words, f"out={tmp_path / 'run'}"]))
+    table = pd.read_csv(f"{folder}/sweep.csv")
+    assert table["policy.selective.bca_window_months"].tolist() == [3, 3, 12, 12]
+    assert (tmp_path / "run" / "figures" / "sweep.svg").is_file()

@@ -141,3 +141,11 @@ def test_a_folder_that_is_no_analysis_is_refused(tmp_path, analysis):
     (tmp_path / "manifest.json").write_text('{"experiment": "compare"}')
     with pytest.raises(Problem, match=r"is no finished probabilistic analysis \(it is an experiment=compare\)"):
         voi.read(str(tmp_path))
+
+
+def test_pictures_and_sections_are_in_the_report(analysis, tmp_path):
+    folder = voi.run(asked(analysis, tmp_path / "run", measuring(), single=False))
+    assert {path.stem for path in (folder / "figures").glob("*.svg")} == {"voi_parameters", "voi_studies"}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "What is worth knowing" in page
+    assert "A study" in page
