@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sim.economics import ceac, evpi, expected_loss, incremental, mc_se, nmb
-from sim.economics.frontier import on_frontier
+from sim.economics.frontier import statuses
 from sim.uncertainty.variance import Components, components, divided, jackknife
 
 #: Points of a convergence plot.
@@ -154,8 +154,8 @@ def frontier(sample: Sample) -> pd.DataFrame:
     """
 
     def of(part: Sample) -> np.ndarray:
-        hits = [on_frontier(cost, effect) for cost, effect in zip(part.costs, part.effects, strict=True)]
-        shares: np.ndarray = np.array(hits).mean(axis=0)
+        found = [statuses(cost, effect) for cost, effect in zip(part.costs, part.effects, strict=True)]
+        shares: np.ndarray = (np.array(found) == "ND").mean(axis=0)
         return shares
 
     share = of(sample)
