@@ -133,7 +133,7 @@ class Examiner:
     def _lived(self, values: Mapping[str, float], first: int, count: int, journal: bool) -> list[Lived]:
         """Live through a block; worlds that differ in prices and utilities alone share their lives."""
         if any(self.worlds.shapes_lives(key) for key in values) or self.worlds.n > KEPT_PATIENTS:
-            return list(self.worlds.live(values, first, count, journal=journal))
+            return list(self.worlds.live(values, first, count, journal=journal, again=True))
         if (first, count) not in self._kept:
             self._kept[first, count] = list(self.worlds.live({}, first, count, journal=journal))
         return self._kept[first, count]

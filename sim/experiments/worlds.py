@@ -7,6 +7,7 @@ values into a copy. `sim.experiments.inputs.kernel_values` defines what must com
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -16,10 +17,13 @@ from sim import cohort as cohorts
 from sim.experiments.inputs import COHORT_LINES, as_record
 from sim.experiments.run import PATHWAY, Simulation
 from sim.journal import ROW
+from sim.kernel import jit_enabled, template
 from sim.lines import Count, Switch
 from sim.units import FACTORS
 
 NO_ROWS = np.zeros(0, dtype=ROW)
+#: Journal rows a patient for which memory is set aside.
+ROOM = 64
 #: Groups of lines that the kernel reads by their last name.
 _KERNEL_GROUPS = ("biology", "clinic")
 
@@ -70,6 +74,8 @@ class Worlds:
         self.lines = dict(settings.lines())
         self._records = {name: as_record(self.simulation.values[name]) for name in self.policies}
         self._places = {key: self._place(key) for key in self.lines}
+        self._newborn = template(PATHWAY.record)[0]
+        self._memory = threading.local()
         self._attributes: dict[tuple[int, int], np.ndarray] = {}
 
     def shapes_patients(self, key: str) -> bool:
@@ -98,7 +104,14 @@ class Worlds:
             )
 
     def live(
-        self, values: Mapping[str, float], first: int, count: int, *, journal: bool, only: tuple[str, ...] | None = None
+        self,
+        values: Mapping[str, float],
+        first: int,
+        count: int,
+        *,
+        journal: bool,
+        only: tuple[str, ...] | None = None,
+        again: bool = False,
     ) -> Iterator[Lived]:
         """Live through one world.
 
@@ -113,26 +126,48 @@ class Worlds:
             Keep the journal.
         only
             Policies; all when None.
+        again
+            Use memory again: what is yielded holds until this thread lives through the next block.
 
         Yields
         ------
         Lived
             By policy, sorted by name.
         """
-        from sim.engine.batch import run_batch
-
         attributes = self.attributes(values, first, count)
         for name in self.policies if only is None else only:
-            lives, rows, first_row = run_batch(
-                PATHWAY,
-                attributes,
-                self.record(name, values),
-                seed=self.settings.seed,
-                first=first,
-                horizon=self.simulation.horizon,
-                journal=journal,
+            yield Lived(
+                name, *self._run(attributes, self.record(name, values), first, journal, name if again else None)
             )
-            yield Lived(name, lives, rows, first_row)
+
+    def _run(
+        self, attributes: np.ndarray, record: np.ndarray, first: int, journal: bool, slot: str | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Run the batch; under the name of a slot into memory that the next run of that name uses again."""
+        from sim.engine.batch import compile_pathway, run_batch
+
+        seed, horizon = self.settings.seed, self.simulation.horizon
+        if slot is None or not journal or not jit_enabled():
+            return run_batch(PATHWAY, attributes, record, seed=seed, first=first, horizon=horizon, journal=journal)
+        lives, rows = self._room(slot, len(attributes))
+        first_row = np.zeros(len(lives) + 1, dtype=np.int64)
+        cursor = np.array([0, 0, len(rows)], dtype=np.int64)
+        lives[:] = self._newborn
+        for name in attributes.dtype.names or ():
+            lives[name] = attributes[name]
+        lives["seed"] = seed
+        lives["number"] = np.arange(first, first + len(lives))
+        compile_pathway(PATHWAY)(lives, record, (rows, cursor), first_row, horizon)
+        if cursor[0] > len(rows):  # a life with very many events: fresh memory, as much as it takes
+            return run_batch(PATHWAY, attributes, record, seed=seed, first=first, horizon=horizon, journal=journal)
+        return lives, rows[: cursor[0]], first_row
+
+    def _room(self, slot: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give this thread's memory of a slot."""
+        held: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = self._memory.__dict__
+        if (slot, count) not in held:
+            held[slot, count] = np.zeros(count, dtype=self._newborn.dtype), np.zeros(ROOM * count, dtype=ROW)
+        return held[slot, count]
 
     def live_together(self, values: Mapping[str, float], *, journal: bool) -> Iterator[tuple[int, list[Lived]]]:
         """Live through a world whose patients share a hospital, all of them on SimPy.
