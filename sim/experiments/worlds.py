@@ -164,10 +164,11 @@ class Worlds:
 
     def _room(self, slot: str, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Give this thread's memory of a slot."""
-        held: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = self._memory.__dict__
-        if (slot, count) not in held:
-            held[slot, count] = np.zeros(count, dtype=self._newborn.dtype), np.zeros(ROOM * count, dtype=ROW)
-        return held[slot, count]
+        held: dict[str, tuple[np.ndarray, np.ndarray]] = vars(self._memory)
+        name = f"{slot} {count}"
+        if name not in held:
+            held[name] = np.zeros(count, dtype=self._newborn.dtype), np.zeros(ROOM * count, dtype=ROW)
+        return held[name]
 
     def live_together(self, values: Mapping[str, float], *, journal: bool) -> Iterator[tuple[int, list[Lived]]]:
         """Live through a world whose patients share a hospital, all of them on SimPy.
