@@ -164,7 +164,7 @@ class Settings(Frozen):
     dsa: Dsa
     sweep: Sweep
     voi: Voi
-    study: dict[str, Study]
+    study: dict[str, Study] = {}
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
 
     @model_validator(mode="before")

@@ -43,8 +43,10 @@ def run(settings: Any) -> Path:
         The folder with ``draws.parquet`` and ``psa.parquet`` (a row per draw; per draw and policy),
         ``psa_batches.parquet``, ``psa_base.csv`` (every parameter at its mean), ``psa_distributions.csv``,
         ``psa_summary.csv``, ``psa_acceptability.csv``, ``psa_evpi.csv``, ``psa_frontier.csv``,
-        ``psa_convergence.csv``, ``psa_variance.csv``, figures and report.
+        ``psa_convergence.csv``, ``psa_variance.csv``, ``psa_one_way.csv``, figures and report.
     """
+    from sim.uncertainty.decisions import conditional
+
     draws = draws_of(settings, posterior_of(settings), settings.psa.hold)
     drawn = draws.table(0, settings.psa.draws)  # an impossible draw is refused before anything is lived
     folder = psa_folder(settings)
@@ -58,6 +60,13 @@ def run(settings: Any) -> Path:
             found = tables(settings, inquiry.examiner.policies, sums, base)
             found["draws"] = _draws_frame(draws.keys, drawn)
             found["psa_distributions"] = draws.specification()
+            found["psa_one_way"] = conditional(
+                sample_of(settings, inquiry.examiner.policies, sums),
+                draws.keys,
+                drawn,
+                levels_of(settings),
+                settings.reference_policy,
+            )
             write_frames(found, scratch)
             write_parameters(settings, scratch)
             write_config(settings, scratch)

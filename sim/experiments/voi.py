@@ -152,7 +152,7 @@ def check_studies(studies: dict[str, Study], found: Analysed) -> None:
             if one.of not in drawn:
                 wrong.append(
                     f"study.{name}: {one.of!r} was not drawn in the run (fixed, held, or no such line), "
-                    f"{did_you_mean(one.of, drawn)}"
+                    f"{did_you_mean(one.of, drawn)} Or choose studies: study=[...]"
                 )
             elif one.kind == "binomial" and not found.parameters[one.of].between(0.0, 1.0).all():
                 wrong.append(f"study.{name}: {one.of} is no share, so it is not measured by kind: binomial")

@@ -21,6 +21,20 @@ from sim.uncertainty.variance import Components, components, divided, jackknife
 
 #: Points of a convergence plot.
 CHECKPOINTS: Final = 40
+#: Draws below which tenths of them say nothing.
+FEWEST: Final = 40
+#: Columns of `conditional`.
+CONDITIONAL: Final = (
+    "wtp",
+    "policy",
+    "key",
+    "inc_nmb",
+    "at_low",
+    "at_high",
+    "low_se",
+    "high_se",
+    "rank_correlation",
+)
 
 
 @dataclass(frozen=True)
@@ -239,6 +253,61 @@ def _described(quantity: str, wtp: float, policy: str, found: Components) -> dic
         "noise": found.noise,
         "patients_advised": found.advised(),
     }
+
+
+def conditional(
+    sample: Sample, keys: Sequence[str], drawn: np.ndarray, wtp: Sequence[float], reference: str
+) -> pd.DataFrame:
+    """Tabulate net benefit where a parameter is low or high while all others stay uncertain (probabilistic one-way).
+
+    Parameters
+    ----------
+    sample
+        Costs and effects.
+    keys, drawn
+        Parameters, and their draws: shape (draws, keys).
+    wtp
+        Willingness to pay.
+    reference
+        Option against which net benefit counts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns wtp, policy, key, inc_nmb (over all draws), at_low, at_high (over the draws with the lowest and highest
+        tenth of the parameter's values), low_se, high_se, rank_correlation (Spearman); the widest swing first.
+    """
+    from scipy.stats import rankdata
+
+    if reference not in sample.names or sample.draws < FEWEST:
+        return pd.DataFrame(columns=list(CONDITIONAL))
+    base, tenth = sample.names.index(reference), sample.draws // 10
+    order = np.argsort(drawn, axis=0, kind="stable")
+    ranks = _standardised(rankdata(drawn, axis=0))
+    frames = []
+    for level in wtp:
+        benefit = level * sample.effects - sample.costs
+        for at, name in enumerate(sample.names):
+            if at == base:
+                continue
+            gain = benefit[:, at] - benefit[:, base]
+            low, high = gain[order[:tenth]], gain[order[-tenth:]]
+            found = {"wtp": level, "policy": name, "key": list(keys), "inc_nmb": gain.mean()}
+            for side, part in (("low", low), ("high", high)):
+                found |= {f"at_{side}": part.mean(axis=0), f"{side}_se": part.std(axis=0, ddof=1) / np.sqrt(tenth)}
+            found["rank_correlation"] = ranks.T @ _standardised(rankdata(gain)) / sample.draws
+            frames.append(pd.DataFrame(found))
+    table = pd.concat(frames, ignore_index=True)[list(CONDITIONAL)]
+    swing = (table["at_high"] - table["at_low"]).abs()
+    rows = table.assign(swing=swing).sort_values(["wtp", "policy", "swing", "key"], ascending=[True, True, False, True])
+    return rows.drop(columns="swing").reset_index(drop=True)
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    """Centre and scale columns; those that do not vary become 0."""
+    centred, spread = values - values.mean(axis=0), values.std(axis=0)
+    scaled: np.ndarray = divided(centred, np.broadcast_to(spread, centred.shape))
+    return np.nan_to_num(scaled)
 
 
 def summary(sample: Sample) -> pd.DataFrame:

@@ -8,7 +8,7 @@ split by a two-way analysis of variance with random effects::
 
 ``parameters`` is second-order uncertainty, what a decision maker has to live with; ``patients`` and ``both`` are
 first-order error, which more patients remove. Sources: Searle, Casella and McCulloch, Variance Components (1992),
-chapter 4; O'Hagan, Stevenson and Madan 2007 (doi:10.1002/hec.1199) for the best split of the effort.
+chapter 4; O'Hagan, Stevenson and Madan 2007 (doi:10.1002/hec.1199).
 """
 
 from __future__ import annotations
@@ -110,21 +110,6 @@ def components(values: np.ndarray, n: int) -> Components:
         draws=draws,
         n=n,
     )
-
-
-def best_patients(found: Components, per_draw: float, per_patient: float) -> float:
-    """Give the patients per draw that make the mean most exact for a given computing time.
-
-    Parameters
-    ----------
-    found
-        Components of variance.
-    per_draw, per_patient
-        Seconds that a draw costs whatever its patients, and that each patient adds.
-    """
-    if found.parameters == 0.0:
-        return math.inf
-    return max(1.0, math.sqrt(found.both / found.parameters * per_draw / per_patient))
 
 
 def jackknife(estimates: np.ndarray) -> np.ndarray:

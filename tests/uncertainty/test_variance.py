@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.uncertainty.decisions import Sample, acceptability, convergence, decomposed, frontier, perfect_information
+from sim.uncertainty.decisions import (
+    Sample,
+    acceptability,
+    conditional,
+    convergence,
+    decomposed,
+    frontier,
+    perfect_information,
+)
 from sim.uncertainty.sequence import quasi_uniforms
-from sim.uncertainty.variance import Components, best_patients, components, jackknife
+from sim.uncertainty.variance import Components, components, jackknife
 
 
 def normals(key, count):
@@ -45,17 +53,6 @@ def test_the_advised_number_of_patients_gives_the_tolerated_share_of_noise():
     n = found.advised(0.05)
     assert 900.0 / n / (4.0 + 900.0 / n) == pytest.approx(0.05, rel=1e-2)
     assert found.noise == pytest.approx(18.0 / 22.0)
-
-
-def test_the_best_split_of_effort_minimises_the_error_for_the_same_time():
-    found = Components(mean=0.0, parameters=4.0, patients=0.0, both=900.0, draws=100, n=50)
-    best = best_patients(found, per_draw=0.1, per_patient=0.001)
-
-    def error(n):  # variance of the mean for one second of computing
-        return (4.0 + 900.0 / n) * (0.1 + 0.001 * n)
-
-    assert best == pytest.approx(np.sqrt(900.0 / 4.0 * 100.0))
-    assert error(best) < min(error(best * 0.9), error(best * 1.1))
 
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
@@ -134,3 +131,19 @@ def test_patients_error_appears_where_batches_differ():
     cost = split[split["quantity"] == "cost"]
     assert (cost["se_patients"] > 0.9).all()  # common to all draws: more draws do not help
     assert (split[split["quantity"] == "inc_nmb"]["se_patients"] < 1e-6).all()  # and to both options: it cancels
+
+
+def test_a_parameter_that_decides_shows_between_its_tenths_and_an_idle_one_does_not():
+    draws = 400
+    decides, idle = normals("decides", draws), normals("idle", draws)
+    costs = np.column_stack([np.zeros(draws), -1000.0 * decides])
+    table = conditional(
+        sample(costs, np.zeros((draws, 2))), ("a", "b"), np.column_stack([decides, idle]), [1.0], "option 0"
+    )
+    found = table.set_index("key")
+    assert found.loc["a", "rank_correlation"] == pytest.approx(1.0)
+    expected = 1000.0 * 1.755  # mean of a standard normal above its 90 % quantile
+    assert found.loc["a", "at_high"] == pytest.approx(expected, abs=4 * found.loc["a", "high_se"])
+    assert found.loc["a", "at_low"] == pytest.approx(-expected, abs=4 * found.loc["a", "low_se"])
+    assert abs(found.loc["b", "at_high"] - found.loc["b", "at_low"]) < 5 * found.loc["b", "high_se"]
+    assert table["key"].tolist() == ["a", "b"]  # the wider swing first
