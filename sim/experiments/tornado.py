@@ -21,6 +21,7 @@ from sim.experiments.folders import claimed, extended_folder, finishing, point_l
 from sim.experiments.inquiry import Inquiry, Stretch, inquire
 from sim.experiments.psa import levels_of, options_of, record, write_frames
 from sim.problems import Problem, did_you_mean, joined
+from sim.uncertainty.draws import beginnings
 from sim.uncertainty.variance import divided, jackknife
 
 if TYPE_CHECKING:
@@ -170,7 +171,9 @@ def varied_lines(settings: Any) -> dict[str, Line]:
     wanted = settings.dsa.lines
     for prefix in wanted or ():
         if not any(_below(key, prefix) for key in lines):
-            raise Problem(f"dsa.lines: no parameter line is or lies below {prefix!r}, {did_you_mean(prefix, lines)}")
+            raise Problem(
+                f"dsa.lines: no parameter line is or lies below {prefix!r}, {did_you_mean(prefix, beginnings(lines))}"
+            )
     return {
         key: line
         for key, line in lines.items()

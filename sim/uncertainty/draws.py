@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,11 +154,22 @@ def draws_of(settings: Any, posterior: str | None = None, hold: Sequence[str] = 
     lines = dict(settings.lines())
     for prefix in hold:
         if not any(_below(key, prefix) for key in lines):
-            raise Problem(f"psa.hold: no parameter line is or lies below {prefix!r}, {did_you_mean(prefix, lines)}")
+            raise Problem(
+                f"psa.hold: no parameter line is or lies below {prefix!r}, {did_you_mean(prefix, beginnings(lines))}"
+            )
     joint = None if posterior is None else read_posterior(posterior, lines)
     free = {key: line for key, line in lines.items() if not any(_below(key, prefix) for prefix in hold)}
     laws = dict(_laws(free, joint))
     return Draws(settings.seed, {key: free[key] for key in laws}, laws, joint)
+
+
+def beginnings(keys: Iterable[str]) -> list[str]:
+    """List the groups that keys lie in, and the keys."""
+    found: dict[str, None] = {}
+    for key in keys:
+        parts = key.split(".")
+        found |= dict.fromkeys(".".join(parts[:at]) for at in range(1, len(parts) + 1))
+    return list(found)
 
 
 def _below(key: str, prefix: str) -> bool:
