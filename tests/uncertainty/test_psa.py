@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sim.experiments import psa
 from sim.experiments.answers import Examiner, means
 from sim.experiments.inquiry import Stretch, covering, gaps
 from sim.problems import Problem
+from sim.uncertainty.distributions import held
 from sim.uncertainty.draws import draws_of
 from sim.uncertainty.settings import Psa
 
@@ -55,6 +57,18 @@ def test_without_uncertainty_every_draw_is_the_deterministic_run(tmp_path):
         assert table.groupby("policy")[name].nunique().eq(1).all()  # and every draw is the same, to the bit
     np.testing.assert_allclose(pd.read_csv(folder / "psa_evpi.csv")["evpi"], 0.0, atol=1e-6)
     assert len(pd.read_parquet(folder / "draws.parquet").columns) == 1
+
+
+def test_drawing_every_line_at_its_value_changes_nothing():
+    """Every standard error is 0: each draw writes hundreds of values, each the one that was there."""
+    settings = few()
+    draws = draws_of(settings)
+    certain = replace(draws, distributions={key: held(line.value) for key, line in draws.lines.items()})
+    examiner = Examiner(settings, 4)
+    alone = examiner.answer({})
+    for values in certain.values(0, 2):
+        assert len(values) > 300
+        assert np.array_equal(examiner.answer(values), alone)
 
 
 def test_cut_otherwise_extended_and_interrupted_runs_give_the_same_bytes(whole, tmp_path):

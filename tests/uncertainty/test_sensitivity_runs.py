@@ -165,11 +165,22 @@ def test_every_cell_is_the_run_with_those_overrides(tmp_path, variants):
     assert len(table) == 4 * 2
     row = table[(table["cell"] == 2) & (table["policy"] == "hct_for_all")].iloc[0]
     assert row[list(given)].tolist() == [0.15, 0.2]
-    words = [f"{key}={value}" for key, value in zip(given, row[list(given)], strict=True)]
-    alone = outcomes(settings_from([*SMALL, "experiment=sweep", *words]))
+    alone = outcomes(variants.settings(dict(zip(given, (0.15, 0.2), strict=True))))
     for name in ("cost", "qalys", "life_years", "hct", "os_24"):
         assert row[name] == pytest.approx(alone.loc["hct_for_all", name], rel=1e-9)
     assert (table.groupby("cell")["best_100000"].sum() == 1).all()
+
+
+@pytest.mark.slow
+def test_settings_changed_in_place_are_those_composed_anew(variants):
+    changes = {
+        "clinic.transplant.trm.value": 0.15,
+        "policy.hct_for_all.set.clinic.transplant.hct_acceptance": 0.2,
+        "follow_up.bca_threshold": "pct3",
+        "cohort": "eliana",
+    }
+    anew = settings_from([*SMALL, "experiment=sweep", *(f"{key}={value}" for key, value in changes.items())])
+    assert variants.settings(changes) == anew
 
 
 @pytest.mark.slow
