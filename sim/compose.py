@@ -9,7 +9,8 @@ import functools
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from sim.complaints import known_keys, nearest_key
@@ -31,6 +32,7 @@ from sim.problems import Problem, did_you_mean, joined, nearest
 from sim.settings import Settings, load
 
 CONFIG: Final = "config"
+_MISSING: Final = object()
 
 
 class Job(NamedTuple):
@@ -73,6 +75,67 @@ def jobs_from(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Jo
         except Problem as problem:
             raise Problem(f"job {' '.join(varied) or len(jobs)}: {problem}") from None
     return jobs
+
+
+class Variants:
+    """Settings that differ from composed ones in a few keys: composed once per choice of groups, then changed in place.
+
+    Parameters
+    ----------
+    overrides, folders
+        As for `settings_from`.
+    """
+
+    def __init__(self, overrides: Sequence[str], folders: Sequence[Path] = ()) -> None:
+        self.overrides = list(overrides)
+        self.folders = list(folders)
+        self._configs: dict[tuple[str, ...], Any] = {}
+
+    def settings(self, changes: Mapping[str, Any]) -> Settings:
+        """Compose with changes.
+
+        Parameters
+        ----------
+        changes
+            Dotted key -> value, or group -> choice (``cohort: eliana``, ``economics/payment: staged``).
+
+        Raises
+        ------
+        Problem
+            When a key is unknown or a value impossible.
+        """
+        config = self._config(tuple(f"{key}={value}" for key, value in changes.items() if key in groups()))
+        kept = []
+        try:
+            for key, value in changes.items():
+                if key not in groups():
+                    kept.append(self._put(config, key, value))
+            return load(_plain_dictionary(config, [f"{key}={value}" for key, value in changes.items()], self.folders))
+        finally:
+            for parent, leaf, before in reversed(kept):
+                with open_dict(parent):
+                    if before is _MISSING:
+                        del parent[leaf]
+                    else:
+                        parent[leaf] = before
+
+    def _config(self, choices: tuple[str, ...]) -> Any:
+        if choices not in self._configs:
+            self._configs[choices] = _composed(parse([*self.overrides, *choices]), self.folders)
+        return self._configs[choices]
+
+    def _put(self, config: Any, key: str, value: Any) -> tuple[Any, str, Any]:
+        """Change one key in place; give where, and what stood there (as written, references unresolved)."""
+        own = re.fullmatch(r"(policy\.\w+)\.set\.(.+)", key)  # a line that the policy sets: may be new there
+        where, leaf = (own[1], "set") if own else key.rpartition(".")[::2]
+        parent = OmegaConf.select(config, where) if where else config
+        if not isinstance(parent, DictConfig) or (leaf not in parent and not own):
+            raise Problem(_unknown_override(key, self.overrides, self.folders))
+        before = OmegaConf.to_container(parent, resolve=False)
+        assert isinstance(before, dict)
+        with open_dict(parent):
+            parent[leaf] = {**before.get("set", {}), own[2]: value} if own else value
+        return parent, leaf, before.get(leaf, _MISSING)
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -128,16 +191,38 @@ def composed(overrides: Sequence[Override], folders: Sequence[Path] = ()) -> dic
     Problem
         When a key, a choice or a file is wrong.
     """
+    return _plain_dictionary(_composed(overrides, folders), [str(one.input_line) for one in overrides], folders)
+
+
+def _composed(overrides: Sequence[Override], folders: Sequence[Path]) -> DictConfig:
     lines = [str(override.input_line) for override in overrides]
     extra = [_checked_folder(folder) for folder in folders]
     search = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in extra)}]"] if extra else []
-    try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            config = compose(CONFIG, overrides=lines + search)
-            if extra:
-                _check_policy_names(config, lines + search)
+    with _in_plain_words(lines, folders), initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config = compose(CONFIG, overrides=lines + search)
+        if extra:
+            _check_policy_names(config, lines + search)
+    return config
+
+
+def _plain_dictionary(config: DictConfig, lines: list[str], folders: Sequence[Path]) -> dict[str, Any]:
+    """Resolve every reference, and refuse options that do nothing."""
+    with _in_plain_words(lines, folders):
         raw = OmegaConf.to_container(config, resolve=False)
         data = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(data, dict)
+    assert isinstance(raw, dict)
+    unused = list(_unused_options(raw))
+    if unused:
+        raise Problem(joined(unused))
+    return {str(key): value for key, value in data.items()}
+
+
+@contextmanager
+def _in_plain_words(lines: list[str], folders: Sequence[Path]) -> Iterator[None]:
+    """Say in plain words what Hydra, OmegaConf and the YAML reader complain about."""
+    try:
+        yield
     except yaml.YAMLError as error:
         raise Problem(_broken_yaml(error)) from None
     except MissingConfigException as error:
@@ -145,13 +230,7 @@ def composed(overrides: Sequence[Override], folders: Sequence[Path] = ()) -> dic
     except (HydraException, OmegaConfBaseException) as error:
         raise Problem(_hydra_problem(error, lines, folders)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise Problem(_unreadable(error, [conf_folder(), *extra])) from None
-    assert isinstance(data, dict)
-    assert isinstance(raw, dict)
-    unused = list(_unused_options(raw))
-    if unused:
-        raise Problem(joined(unused))
-    return {str(key): value for key, value in data.items()}
+        raise Problem(_unreadable(error, [conf_folder(), *(folder.resolve() for folder in folders)])) from None
 
 
 def _checked_folder(folder: Path) -> Path:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.compose import jobs_from, settings_from
-from sim.experiments import runner
+from sim.compose import Variants, jobs_from, settings_from
+from sim.experiments import COMPOSING, runner
 from sim.experiments.folders import is_run
 from sim.problems import Problem, nearest
 from sim.settings import Settings
@@ -25,6 +25,8 @@ def run(arguments: Arguments) -> str:
     if arguments.show:
         return settings.as_yaml().rstrip()
     check_inputs(settings)
+    if settings.experiment in COMPOSING:
+        return str(runner(settings.experiment)(settings, Variants(arguments.overrides, arguments.folders).settings))
     return str(runner(settings.experiment)(settings))
 
 

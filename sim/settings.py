@@ -16,6 +16,7 @@ from sim.lines import Frozen, Line, walk
 from sim.parameters import Biology, Clinic, Product
 from sim.policies import FollowUp, Policy, compile_rules
 from sim.problems import Problem, did_you_mean, joined
+from sim.uncertainty.settings import Dsa, Psa, Study, Sweep, Voi
 
 #: Seeds are one 32-bit word of the random generator.
 LARGEST_SEED: Final = 2**32 - 1
@@ -170,6 +171,11 @@ class Settings(Frozen):
     economics: Annotated[Economics | None, BeforeValidator(none_is_none)] = None
     structure: Structure
     calibration: Calibration
+    psa: Psa
+    dsa: Dsa
+    sweep: Sweep
+    voi: Voi
+    study: dict[str, Study] = {}
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
     validation: Annotated[Validation, Field(alias="validate")]
 

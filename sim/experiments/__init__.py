@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 #: Name -> module and what it does. Modules are imported when they are run.
 EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
@@ -16,11 +16,17 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("sim.experiments.verify", "the verification tests: what must follow when something is changed"),
     "calibrate": ("sim.experiments.calibrate", "fit the free parameters to published quantities; posterior sample"),
     "validate": ("sim.experiments.validate", "every published target beside what the model gives"),
+    "psa": ("sim.experiments.psa", "joint draws of all uncertain parameters; costs, effects and outcomes of each"),
+    "tornado": ("sim.experiments.tornado", "every parameter at its own low and high; two-way, threshold, structures"),
+    "sweep": ("sim.experiments.grid", "cells of any settings: grids, Latin hypercube, Sobol; one table"),
+    "voi": ("sim.experiments.voi", "value of information from a finished probabilistic analysis (run=...)"),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
+#: Those that compose further settings: their ``run`` takes, behind the settings, what does so.
+COMPOSING: Final = ("tornado", "sweep")
 
 
-def runner(name: str) -> Callable[[Any], Path]:
+def runner(name: str) -> Callable[..., Path]:
     """Import an experiment and give its ``run``: from settings to the folder with the results."""
-    run: Callable[[Any], Path] = importlib.import_module(EXPERIMENTS[name][0]).run
+    run: Callable[..., Path] = importlib.import_module(EXPERIMENTS[name][0]).run
     return run

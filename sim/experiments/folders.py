@@ -26,6 +26,13 @@ from sim.problems import Problem
 
 #: Settings that do not change what any one patient lives through.
 INDIFFERENT: Final = ("out", "run", "quiet", "threads", "executor", "engine", "journal")
+#: Analyses that run many worlds: the groups of settings that count for each, and what of them changes no world.
+ANALYSES: Final = {
+    "psa": (("psa",), ("draws", "piece")),
+    "tornado": (("dsa",), ("shown",)),
+    "sweep": (("sweep",), ()),
+    "voi": (("voi", "study"), ("shown",)),
+}
 PARTS: Final = "parts"
 #: What the parts of a folder belong to, and who is at work there.
 RECORD: Final = "run.json"
@@ -41,10 +48,10 @@ def settings_hash(settings: Any) -> str:
 
     composed = determining(settings)
     digest = hashlib.sha256(json.dumps(composed, sort_keys=True).encode())
-    table = composed["cohort"].get("patients")
-    if table:
-        digest.update(Path(table).read_bytes())
     factors = (composed.get("economics") or {}).get("conversion")
+    for table in (composed["cohort"].get("patients"), _joint_draws(settings)):
+        if table:
+            digest.update(Path(table).read_bytes())
     if factors and Path(factors).is_file():
         digest.update(Path(factors).read_bytes())
     digest.update(evidence_hash().encode())
@@ -58,7 +65,31 @@ def determining(settings: Any) -> dict[str, Any]:
     for name in INDIFFERENT:
         composed.pop(name, None)
     composed["cohort"].pop("n", None)
+    for experiment, (groups, indifferent) in ANALYSES.items():
+        for group in groups:
+            own = composed.pop(group, None)
+            if own is not None and experiment == settings.experiment:
+                composed[group] = {name: value for name, value in own.items() if name not in indifferent}
+    if settings.experiment == "voi" and settings.run is not None:
+        held = manifest_of(Path(settings.run)) or {}
+        composed["of"] = [held.get("settings_hash"), held.get("draws"), held.get("n")]
+    if settings.experiment == "sweep":  # cells are numbered in the order of the grid
+        composed["sweep"]["order"] = list(settings.sweep.grid or ())
+    if settings.experiment in ANALYSES:  # worlds are summed over their patients
+        composed["cohort"]["n"] = settings.cohort.n
     return composed
+
+
+def _joint_draws(settings: Any) -> str | None:
+    """Name the file of joint draws that a probabilistic analysis uses, if any."""
+    if settings.experiment != "psa":
+        return None
+    from sim.uncertainty.draws import posterior_of
+
+    path = posterior_of(settings)
+    if path is not None and not Path(path).is_file():
+        raise Problem(f"psa.posterior={path}: no such file")
+    return path
 
 
 def run_folder(settings: Any) -> Path:
@@ -69,7 +100,7 @@ def run_folder(settings: Any) -> Path:
     if settings.out:
         return Path(settings.out)
     folder = Path("outputs") / settings.experiment / settings_hash(settings)
-    held = _manifest(folder)
+    held = manifest_of(folder)
     if held is not None and held.get("n", 0) > settings.cohort.n:
         return folder.with_name(f"{folder.name}-n{settings.cohort.n}")
     return folder
@@ -262,7 +293,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _manifest(folder: Path) -> dict[str, Any] | None:
+def manifest_of(folder: Path) -> dict[str, Any] | None:
     """Read the run record of a finished folder; None where there is none."""
     return _read(folder / "manifest.json")
 
@@ -283,7 +314,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _refuse_other_run(folder: Path, settings: Any) -> None:
-    begun, finished = _read(folder / PARTS / RECORD), _manifest(folder)
+    begun, finished = _read(folder / PARTS / RECORD), manifest_of(folder)
     for held, name in ((begun, "settings"), (finished, "settings_hash")):
         if held is not None and held.get(name) != settings_hash(settings):
             raise Problem(

@@ -14,6 +14,17 @@ from sim.units import DAYS_PER_MONTH
 
 #: Room for products in the kernel's record.
 MAX_PRODUCTS = 16
+#: Lines of the cohort that the kernel reads (the others shape the patients): name in the kernel -> key below cohort.
+COHORT_LINES = {
+    "wait_median": "wait.median",
+    "wait_spread": "wait.sigma",
+    "practice_hct_share": "practice.hct_share",
+    "practice_hct_from": "practice.hct_from_month",
+    "practice_hct_to": "practice.hct_to_month",
+    "practice_triggered": "practice.triggered_share",
+    "practice_trigger_rate": "practice.trigger_rate",
+    "practice_reinfusion": "practice.reinfusion_share",
+}
 
 
 def kernel_values(settings: Any, policy: str) -> dict[str, Any]:
@@ -59,17 +70,14 @@ def _product_values(catalogue: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cohort_values(cohort: Any) -> dict[str, Any]:
-    practice = cohort.practice
-    return {
-        "wait_median": cohort.wait.median.kernel,
-        "wait_spread": cohort.wait.sigma.kernel,
-        "practice_hct_share": practice.hct_share.kernel,
-        "practice_hct_from": practice.hct_from_month.kernel,
-        "practice_hct_to": practice.hct_to_month.kernel,
-        "practice_triggered": practice.triggered_share.kernel,
-        "practice_trigger_rate": practice.trigger_rate.kernel,
-        "practice_reinfusion": practice.reinfusion_share.kernel,
-    }
+    return {name: _reached(cohort, key).kernel for name, key in COHORT_LINES.items()}
+
+
+def _reached(node: Any, key: str) -> Line:
+    for name in key.split("."):
+        node = getattr(node, name)
+    line: Line = node
+    return line
 
 
 def _policy_values(settings: Any, name: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -70,9 +70,11 @@ class Simulation:
         years = settings.horizon_years
         self.horizon = float("inf") if years is None else years * DAYS_PER_YEAR
 
-    def attributes(self, first: int, count: int) -> np.ndarray:
-        """Draw the attributes of consecutive patients."""
-        table = cohorts.draw(self.settings.cohort, self.settings.seed, first, count, self.products, self.given)
+    def attributes(self, first: int, count: int, cohort: Any = None) -> np.ndarray:
+        """Draw the attributes of consecutive patients, of another cohort where one is given."""
+        table = cohorts.draw(
+            cohort or self.settings.cohort, self.settings.seed, first, count, self.products, self.given
+        )
         if self.settings.product.forced is not None:
             table["product"] = self.products.index(self.settings.product.forced)
         return table

@@ -36,6 +36,24 @@ FILES = {
     "starts": "starts.csv",
     "validation": "validate.csv",
     "validation_curves": "validate_curves.csv",
+    "psa": "psa.parquet",
+    "psa_summary": "psa_summary.csv",
+    "psa_acceptability": "psa_acceptability.csv",
+    "psa_evpi": "psa_evpi.csv",
+    "psa_frontier": "psa_frontier.csv",
+    "psa_convergence": "psa_convergence.csv",
+    "psa_variance": "psa_variance.csv",
+    "psa_distributions": "psa_distributions.csv",
+    "tornado": "tornado.csv",
+    "two_way": "two_way.csv",
+    "threshold_scan": "threshold_scan.csv",
+    "thresholds": "thresholds.csv",
+    "structures": "structures.csv",
+    "sweep": "sweep.csv",
+    "sensitivity": "sensitivity.csv",
+    "voi_evpi": "voi_evpi.csv",
+    "voi_evppi": "voi_evppi.csv",
+    "voi_evsi": "voi_evsi.csv",
 }
 
 
@@ -83,6 +101,14 @@ class Frames:
         status, note, unit, n, fitted, study_label (`sim.experiments.validate`).
     validation_curves
         Columns study, study_label, curve, label, kind (model or published), months, estimate, low, high.
+    psa, psa_summary, psa_acceptability, psa_evpi, psa_frontier, psa_convergence, psa_variance, psa_distributions
+        Of a probabilistic analysis (`sim.experiments.psa`).
+    tornado, two_way, threshold_scan, thresholds, structures
+        Of a deterministic sensitivity analysis (`sim.experiments.tornado`).
+    sweep, sensitivity
+        Of a sweep (`sim.experiments.grid`).
+    voi_evpi, voi_evppi, voi_evsi
+        Of a value-of-information analysis (`sim.experiments.voi`).
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -108,6 +134,24 @@ class Frames:
     starts: pd.DataFrame | None = None
     validation: pd.DataFrame | None = None
     validation_curves: pd.DataFrame | None = None
+    psa: pd.DataFrame | None = None
+    psa_summary: pd.DataFrame | None = None
+    psa_acceptability: pd.DataFrame | None = None
+    psa_evpi: pd.DataFrame | None = None
+    psa_frontier: pd.DataFrame | None = None
+    psa_convergence: pd.DataFrame | None = None
+    psa_variance: pd.DataFrame | None = None
+    psa_distributions: pd.DataFrame | None = None
+    tornado: pd.DataFrame | None = None
+    two_way: pd.DataFrame | None = None
+    threshold_scan: pd.DataFrame | None = None
+    thresholds: pd.DataFrame | None = None
+    structures: pd.DataFrame | None = None
+    sweep: pd.DataFrame | None = None
+    sensitivity: pd.DataFrame | None = None
+    voi_evpi: pd.DataFrame | None = None
+    voi_evppi: pd.DataFrame | None = None
+    voi_evsi: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

@@ -25,6 +25,9 @@ MODULES: Final = (
     "worth",
     "validation",
     "calibration",
+    "acceptability",
+    "sensitivity",
+    "information",
 )
 
 
