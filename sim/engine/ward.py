@@ -70,7 +70,7 @@ class Ward(NamedTuple):
         Ring of (order, kind, patient or pool, pool, ticket).
     lines
         The book.
-    count
+    counters
         Counters.
     """
 
@@ -79,7 +79,7 @@ class Ward(NamedTuple):
     pools: np.ndarray
     signals: np.ndarray
     lines: np.ndarray
-    count: np.ndarray
+    counters: np.ndarray
 
 
 POOL: Final = np.dtype(
@@ -198,25 +198,25 @@ def schedule(w: Any, entry: int, time: float) -> None:
     take_out(w, _CALENDAR, entry)
     s = w.stays[entry]
     s.when = time
-    s.order = w.count[_ORDER]
-    w.count[_ORDER] += 1
+    s.order = w.counters[_ORDER]
+    w.counters[_ORDER] += 1
     put_in(w, _CALENDAR, entry)
 
 
 def signal(w: Any, kind: int, who: int, pool: int, ticket: int) -> None:
     """Put a signal at the end of the line."""
     room = len(w.signals)
-    if w.count[_TAIL] - w.count[_HEAD] >= room:
-        w.count[_FULL] = 1
+    if w.counters[_TAIL] - w.counters[_HEAD] >= room:
+        w.counters[_FULL] = 1
         return
-    at = w.count[_TAIL] % room
-    w.signals[at, 0] = w.count[_ORDER]
+    at = w.counters[_TAIL] % room
+    w.signals[at, 0] = w.counters[_ORDER]
     w.signals[at, 1] = kind
     w.signals[at, 2] = who
     w.signals[at, 3] = pool
     w.signals[at, 4] = ticket
-    w.count[_ORDER] += 1
-    w.count[_TAIL] += 1
+    w.counters[_ORDER] += 1
+    w.counters[_TAIL] += 1
 
 
 # --- pools
@@ -232,8 +232,8 @@ def ask(w: Any, i: int, pool: int, urgency: int) -> None:
     s = w.stays[i]
     s.in_line |= 1 << pool
     s.urgency[pool] = urgency
-    s.ticket[pool] = w.count[_ORDER]
-    w.count[_ORDER] += 1
+    s.ticket[pool] = w.counters[_ORDER]
+    w.counters[_ORDER] += 1
     if w.pools[pool + 1].capacity != 0:
         put_in(w, pool + 1, i)
 
@@ -301,8 +301,8 @@ def give_back_all(w: Any, p: Any, i: int, pools: int) -> None:
 
 def begin_line(w: Any, i: int, pool: int, time: float) -> None:
     """Write who asks for what into the book."""
-    at = w.count[_LINES]
-    w.count[_LINES] = at + 1
+    at = w.counters[_LINES]
+    w.counters[_LINES] = at + 1
     w.stays[i].line[pool] = at
     if at < len(w.lines):
         line = w.lines[at]
@@ -441,10 +441,10 @@ def wake(w: Any, p: Any, q: Any, j: Any, i: int, now: float, horizon: float) -> 
 
 def take_signal(w: Any, lives: Any, q: Any, j: Any, now: float, horizon: float) -> None:
     """Do what the first signal in line says."""
-    at = w.count[_HEAD] % len(w.signals)
+    at = w.counters[_HEAD] % len(w.signals)
     kind = w.signals[at, 1]
     who = w.signals[at, 2]
-    w.count[_HEAD] += 1
+    w.counters[_HEAD] += 1
     if kind == _PASS_ON:
         pass_on(w, who, now)
         return
@@ -485,7 +485,7 @@ def arrive_all(w: Any, lives: Any, q: Any, j: Any, horizon: float) -> None:
 def run_all(w: Any, lives: Any, parameters: Any, j: Any, horizon: float) -> None:
     """Run the hospital until nothing comes any more; who is still in line then has waited for ever."""
     q = parameters[0]
-    stays, heaps, pools, count = w.stays, w.heaps, w.pools, w.count
+    stays, heaps, pools, count = w.stays, w.heaps, w.pools, w.counters
     now = 0.0
     arrive_all(w, lives, q, j, horizon)
     while count[_FULL] == 0:
@@ -553,14 +553,14 @@ def note_owned(p: Any, j: Any, event: int, start: float, stop: float, detail: in
         owners[at] = cursor[1]
 
 
-def by_owner(rows: Any, owners: Any, sorted_rows: Any, first_row: Any) -> None:
-    """Sort rows by patient, each patient's in order; ``first_row[i]`` is where patient i begins."""
+def by_owner(rows: Any, owners: Any, sorted_rows: Any, first_row: Any, filled: Any) -> None:
+    """Sort rows by patient, each patient's in order; ``first_row[i]`` is where patient i begins, `filled` scratch."""
     n = len(first_row) - 1
     for at in range(len(owners)):
         first_row[owners[at] + 1] += 1
     for i in range(n):
+        filled[i] = first_row[i]
         first_row[i + 1] += first_row[i]
-    filled = first_row.copy()
     for at in range(len(owners)):
         to = filled[owners[at]]
         filled[owners[at]] = to + 1
@@ -625,15 +625,15 @@ def run_ward(
         rows, owners = np.zeros(room, dtype=ROW), np.zeros(room, dtype=np.int64)
         cursor = np.array([0, 0, room], dtype=np.int64)
         _start(run, ward, lives, parameters, (rows, cursor, owners), horizon)
-        written = int(ward.count[_LINES])
-        enough = ward.count[_FULL] == 0
+        written = int(ward.counters[_LINES])
+        enough = ward.counters[_FULL] == 0
         enough &= not journal or cursor[0] <= room
         enough &= book is None or written <= lines
         if enough:
             break
         room = max(room, int(cursor[0])) if journal else 0
         lines = max(lines, written) if book is not None else 0
-        signals *= 4 if ward.count[_FULL] else 1
+        signals *= 4 if ward.counters[_FULL] else 1
     if book is not None:
         book.rows = ward.lines[:written][np.argsort(ward.lines["patient"][:written], kind="stable")]
     first_row = np.zeros(n + 1, dtype=np.int64)
@@ -641,10 +641,11 @@ def run_ward(
         return lives, rows, first_row
     used = int(cursor[0])
     in_order = np.zeros(used, dtype=ROW)
+    filled = np.zeros_like(first_row)
     if jit_enabled():
-        sort(rows[:used], owners[:used], in_order, first_row)
+        sort(rows[:used], owners[:used], in_order, first_row, filled)
     else:
-        sort(rows[:used].view(np.recarray), owners[:used], in_order.view(np.recarray), first_row)
+        sort(rows[:used].view(np.recarray), owners[:used], in_order.view(np.recarray), first_row, filled)
     return lives, in_order, first_row
 
 
@@ -684,5 +685,5 @@ def new_ward(
         pools=pools,
         signals=np.zeros((signals, 5), dtype=np.int64),
         lines=np.zeros(lines, dtype=PLACE),
-        count=np.zeros(_COUNTERS, dtype=np.int64),
+        counters=np.zeros(_COUNTERS, dtype=np.int64),
     )

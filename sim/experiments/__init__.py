@@ -11,6 +11,10 @@ from typing import Any, Final
 EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "compare": ("sim.experiments.compare", "every patient lives under every policy; outcomes compared"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
+    "capacity": (
+        "sim.experiments.capacity",
+        "what policies do to a hospital: waits, queues, occupancy, losses in line",
+    ),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
 

@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 
 from sim import cohort as cohorts
-from sim import decisions
 from sim.clinic.course import reach_horizon
 from sim.clinic.events import POOLS
 from sim.clinic.pathway import begin, handle
-from sim.draws import uniforms
+from sim.clinic.urgency import urgency
 from sim.engine.pathway import Pathway
 from sim.experiments.inputs import as_object, as_record, kernel_values
 from sim.patient import Patient
 from sim.units import DAYS_PER_YEAR
 
 #: The project's pathway, ready for any engine.
-PATHWAY = Pathway("cartwin", Patient, begin, handle, reach_horizon, POOLS)
+PATHWAY = Pathway("cartwin", Patient, begin, handle, reach_horizon, POOLS, urgency)
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Simulation:
 
     def blocks(self) -> Iterator[Block]:
         """Run the cohort, yielding its blocks in order."""
-        if self.settings.engine == "batch":
+        if self.settings.engine == "batch" or (self.settings.engine == "ward" and not self._is_shared()):
             yield from self._batch_blocks()
         elif self._is_shared():
             yield from _split(self._shared_block())
@@ -86,18 +85,14 @@ class Simulation:
     def one(self, number: int) -> Block:
         """Run one patient under every policy, with journal, on SimPy."""
         self.journal = True
-        return self._under_simpy(number, 1, None)
+        return self._under_simpy(number, 1)
 
     def _spans(self) -> list[tuple[int, int]]:
         return [(first, min(cohorts.BLOCK, self.n - first)) for first in range(0, self.n, cohorts.BLOCK)]
 
     def _is_shared(self) -> bool:
         hospital = self.settings.hospital
-        return hospital.arrivals.per_year is not None or any(c is not None for c in self._capacities().values())
-
-    def _capacities(self) -> dict[str, int | None]:
-        pools = self.settings.hospital.pools
-        return {name: getattr(pools, name) for name in POOLS}
+        return hospital.arrivals.per_year is not None or hospital.arrivals.file is not None or hospital.finite
 
     def _batch_blocks(self) -> Iterator[Block]:
         from sim.engine.batch import compile_pathway, run_batch
@@ -124,17 +119,22 @@ class Simulation:
         yield from _in_threads(run, self._spans(), _threads(self.settings.threads))
 
     def _simpy_block(self, first: int, count: int) -> Block:
-        return self._under_simpy(first, count, None)
+        return self._under_simpy(first, count)
 
     def _shared_block(self) -> Block:
-        per_year = self.settings.hospital.arrivals.per_year
-        arrivals = None
-        if per_year is not None:
-            gaps = -np.log(uniforms(self.settings.seed, np.arange(self.n), decisions.ARRIVAL))
-            arrivals = np.cumsum(gaps * DAYS_PER_YEAR / per_year)
-        return self._under_simpy(0, self.n, arrivals)
+        from sim.experiments.shared import arrivals_of, live_together
 
-    def _under_simpy(self, first: int, count: int, arrivals: np.ndarray | None) -> Block:
+        numbers, attributes = np.arange(self.n), self.attributes(0, self.n)
+        arrivals = arrivals_of(self.settings, numbers)
+        block = Block(0, {})
+        for name, values in self.values.items():
+            world = live_together(
+                self.settings, values, attributes, numbers, arrivals, horizon=self.horizon, journal=self.journal
+            )
+            _keep(block, name, world.lives, world.rows, world.first_row, self.journal)
+        return block
+
+    def _under_simpy(self, first: int, count: int) -> Block:
         from sim.engine.simpy_driver import run_simpy
 
         attributes = self.attributes(first, count)
@@ -148,8 +148,7 @@ class Simulation:
                 first=first,
                 horizon=self.horizon,
                 journal=self.journal,
-                capacities=self._capacities(),
-                arrivals=arrivals,
+                capacities=self.settings.hospital.capacities(),
             )
             _keep(block, name, lives, rows, first_row, self.journal)
         return block
