@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_v
 
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
+from sim.economics.settings import Economics, gaps, none_is_none
 from sim.hospital.opening import open_hours
 from sim.lines import Frozen, Line, walk
 from sim.parameters import Biology, Clinic, Product
@@ -249,6 +250,7 @@ class Settings(Frozen):
     warm_up_years: Annotated[float, Field(strict=True, ge=0.0, le=50.0)] | None = None
     what_if: WhatIf = WhatIf()
     follow_up: FollowUp
+    economics: Annotated[Economics | None, BeforeValidator(none_is_none)] = None
     policy: Annotated[dict[str, Policy], Field(min_length=1)]
 
     @model_validator(mode="before")
@@ -408,6 +410,22 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name in settings.cohort.product.shares:
         if name not in products:
             yield f"cohort.product.shares.{name}: unknown product {name!r}, {did_you_mean(name, products)}"
+    yield from _economic_contradictions(settings)
+
+
+def _economic_contradictions(settings: Settings) -> Iterator[str]:
+    """Name the products that somebody may get and nobody has priced."""
+    if settings.economics is None:
+        return
+    yield from gaps(settings.economics)
+    forced = settings.product.forced
+    shares = settings.cohort.product.shares
+    for name in [forced] if forced is not None else [name for name, share in shares.items() if share != 0]:
+        if settings.economics.prices.get(name) is None:
+            yield (
+                f"economics.prices.{name}: no price for this product; give one in your own book, "
+                "or choose economics=none"
+            )
 
 
 def _engine_contradictions(settings: Settings) -> Iterator[str]:

@@ -36,6 +36,19 @@ FACTORS: Final[dict[str, float]] = {
     "10^6/kg": 1.0,
     "age years": 1.0,
     "mg/dL": 1.0,
+    # prices and quantities: what along a flow is per time becomes per day
+    "per week": 1.0 / DAYS_PER_WEEK,
+    "per kg": 1.0,
+    "per m2": 1.0,
+    "per kg per day": 1.0,
+    "per m2 per day": 1.0,
+    "per kg per month": 1.0 / DAYS_PER_MONTH,
+    "per m2 per month": 1.0 / DAYS_PER_MONTH,
+    **dict.fromkeys(
+        "per infusion|per dose|per mg|per mcg|per g|per unit|per stay|per procedure|per test|per visit|per course"
+        "|per event|per patient|per transplant|per episode|per trip|utility|QALY".split("|"),
+        1.0,
+    ),
 }
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 #: Name -> module and what it does. Modules are imported when they are run.
 EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "compare": ("sim.experiments.compare", "every patient lives under every policy; outcomes compared"),
+    "value": ("sim.experiments.value", "a finished run valued again with other prices or utilities"),
+    "price": ("sim.experiments.price", "threshold price and payment schemes for a finished run"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
     "capacity": (
         "sim.experiments.capacity",

@@ -19,6 +19,7 @@ from sim.evidence import evidence_hash
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.run import Block, Simulation
+from sim.experiments.valuing import accounts_for, write_accounts, write_life_expectancy
 from sim.kernel import kernel_hash
 from sim.patient import published_names
 from sim.tally.counts import Tally
@@ -63,17 +64,24 @@ def simulate_into(settings: Any, folder: Path) -> None:
     started = time.perf_counter()
     simulation = Simulation(settings, journal=False)
     lives = simulation.n * len(settings.policy)
-    simulation.journal = keeps_journal(settings, lives)
+    accounts = accounts_for(settings)
+    keeps = keeps_journal(settings, lives)
+    simulation.journal = keeps or accounts is not None
     tally = Tally(list(settings.policy), settings.origin, settings.reference_policy, simulation.horizon)
-    parts = Parts(folder, list(settings.policy)) if simulation.journal else None
+    parts = Parts(folder, list(settings.policy)) if keeps else None
     with progress(lives, "lives", quiet=settings.quiet) as advance:
         for block in simulation.blocks():
             tally.add(block.first, block.lives)
+            if accounts is not None:
+                accounts.add(block)
             if parts is not None:
                 parts.keep(block)
             advance(sum(len(part) for part in block.lives.values()))
     seconds = time.perf_counter() - started
     write_tables(tally, folder)
+    if accounts is not None:
+        write_accounts(accounts, folder)
+        write_life_expectancy(settings, folder)
     if parts is not None:
         parts.write()
     write_parameters(settings, folder)

@@ -32,6 +32,9 @@ def settings_hash(settings: Any) -> str:
     table = composed["cohort"].get("patients")
     if table:
         digest.update(Path(table).read_bytes())
+    factors = (composed.get("economics") or {}).get("conversion")
+    if factors and Path(factors).is_file():
+        digest.update(Path(factors).read_bytes())
     digest.update(evidence_hash().encode())
     digest.update(kernel_hash().encode())
     return digest.hexdigest()[:12]

@@ -15,7 +15,7 @@ from sim.settings import Settings
 
 PATIENTS = 4096
 BASE = settings_of()
-LINES = dict(BASE.lines())
+LINES = {key: line for key, line in BASE.lines() if not key.startswith("economics.")}  # those change no life
 #: Policies tried in turn; between them they use every part of the pathway.
 TRIED = (
     "watch",
