@@ -54,6 +54,7 @@ TARGETED_FLUDARABINE: Final = 67
 BRIDGING: Final = 68
 DIVERSION_DEATH: Final = 69
 CENTRE: Final = 70
+UPTAKE: Final = 71
 
 # --- biology
 EXPANSION: Final = 80

@@ -183,6 +183,30 @@ class WhatIf(Frozen):
         return name
 
 
+class Budget(Frozen):
+    """Budget impact (`sim.experiments.budget`).
+
+    Attributes
+    ----------
+    years
+        Years after the introduction of the new policy.
+    new, displaced
+        Policy that is introduced, and policy whose place it takes; null: the first that is not the reference, and the
+        reference.
+    eligible_per_year
+        Patients eligible in the first year, to whom the results are scaled; null: as many as arrive.
+    uptake_from, uptake_to
+        Share of a year's patients who get the new policy, in the first and in the last year.
+    """
+
+    years: Annotated[int, Field(strict=True, ge=1, le=10)] = 5
+    new: str | None = None
+    displaced: str | None = None
+    eligible_per_year: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None = None
+    uptake_from: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = 0.2
+    uptake_to: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = 0.8
+
+
 class Products(Frozen):
     """The product catalogue, and the product forced upon everybody (null: as the cohort mixes them)."""
 
@@ -225,6 +249,8 @@ class Settings(Frozen):
         Patient number of a replay.
     years, replications, warm_up_years
         Of experiment=capacity: years observed, replications, years before them that are left out (null: detected).
+    uptake
+        Of experiment=budget: how the new policy spreads from year to year.
     """
 
     experiment: str
@@ -249,6 +275,8 @@ class Settings(Frozen):
     replications: Annotated[int, Field(strict=True, ge=1, le=40_000)] = 30
     warm_up_years: Annotated[float, Field(strict=True, ge=0.0, le=50.0)] | None = None
     what_if: WhatIf = WhatIf()
+    budget: Budget = Budget()
+    uptake: Literal["immediate", "linear", "s_curve"] = "linear"
     follow_up: FollowUp
     economics: Annotated[Economics | None, BeforeValidator(none_is_none)] = None
     policy: Annotated[dict[str, Policy], Field(min_length=1)]

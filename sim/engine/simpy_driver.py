@@ -269,6 +269,7 @@ def run_simpy(
     arrivals: np.ndarray | None = None,
     openings: dict[str, Sequence[int] | None] | None = None,
     numbers: np.ndarray | None = None,
+    arms: np.ndarray | None = None,
     book: Book | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run patients through SimPy; arguments and results as `sim.engine.batch.run_batch`.
@@ -276,7 +277,7 @@ def run_simpy(
     Parameters
     ----------
     parameters
-        The kernel parameters as a plain object (one attribute a parameter).
+        The kernel parameters as a plain object (one attribute a parameter); with `arms` a list of such objects.
     capacities
         Capacity of each pool by name (None: unlimited).
     arrivals
@@ -285,6 +286,8 @@ def run_simpy(
         By name the 168 hours of the week, from Monday midnight, in which places are given (None: always).
     numbers
         Number of each patient, shape (n,), in the place of consecutive ones from `first`.
+    arms
+        Index into `parameters` of what holds for each patient, shape (n,): several policies in one hospital.
     book
         Records every request for a place.
     """
@@ -299,8 +302,9 @@ def run_simpy(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for p, j, start in zip(patients, journals, starts.tolist(), strict=True):
-            stays.append(_Stay(p, parameters, j, pathway, hospital, start, book is not None))
+        chosen = [parameters] * len(patients) if arms is None else [parameters[arm] for arm in arms.tolist()]
+        for p, q, j, start in zip(patients, chosen, journals, starts.tolist(), strict=True):
+            stays.append(_Stay(p, q, j, pathway, hospital, start, book is not None))
             env.process(live(env, stays[-1], pathway, horizon))
         env.run()
     finally:

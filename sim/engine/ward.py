@@ -99,6 +99,7 @@ def stay_dtype(pools: int) -> np.dtype:
     return np.dtype(
         [
             ("start", np.float64),  # day of arrival
+            ("arm", np.int64),  # which parameters hold for the patient
             ("when", np.float64),  # time of the entry in the calendar
             ("order", np.int64),  # when it was scheduled
             ("doing", np.int64),
@@ -439,7 +440,7 @@ def wake(w: Any, p: Any, q: Any, j: Any, i: int, now: float, horizon: float) -> 
 # --- the hospital
 
 
-def take_signal(w: Any, lives: Any, q: Any, j: Any, now: float, horizon: float) -> None:
+def take_signal(w: Any, lives: Any, parameters: Any, j: Any, now: float, horizon: float) -> None:
     """Do what the first signal in line says."""
     at = w.counters[_HEAD] % len(w.signals)
     kind = w.signals[at, 1]
@@ -450,7 +451,7 @@ def take_signal(w: Any, lives: Any, q: Any, j: Any, now: float, horizon: float) 
         return
     if kind == _WAKE:
         take_out(w, _CALENDAR, who)
-        wake(w, lives[who], q, j, who, now, horizon)
+        wake(w, lives[who], parameters[w.stays[who].arm], j, who, now, horizon)
         return
     pool = w.signals[at, 3]
     s = w.stays[who]
@@ -459,7 +460,7 @@ def take_signal(w: Any, lives: Any, q: Any, j: Any, now: float, horizon: float) 
         signal(w, _WAKE, who, 0, 0)
 
 
-def take_entry(w: Any, lives: Any, q: Any, j: Any, entry: int, now: float, horizon: float) -> None:
+def take_entry(w: Any, lives: Any, parameters: Any, j: Any, entry: int, now: float, horizon: float) -> None:
     """Let the first entry of the calendar come."""
     take_out(w, _CALENDAR, entry)
     if entry >= len(lives):
@@ -470,40 +471,40 @@ def take_entry(w: Any, lives: Any, q: Any, j: Any, entry: int, now: float, horiz
         s.doing = _TOLD
         signal(w, _WAKE, entry, 0, 0)
     elif s.doing != _TOLD:
-        wake(w, lives[entry], q, j, entry, now, horizon)
+        wake(w, lives[entry], parameters[s.arm], j, entry, now, horizon)
 
 
-def arrive_all(w: Any, lives: Any, q: Any, j: Any, horizon: float) -> None:
+def arrive_all(w: Any, lives: Any, parameters: Any, j: Any, horizon: float) -> None:
     """Let everybody come: now, or on their day."""
     for i in range(len(lives)):
         if w.stays[i].start > 0.0:
             schedule(w, i, w.stays[i].start)
         else:
-            wake(w, lives[i], q, j, i, 0.0, horizon)
+            wake(w, lives[i], parameters[w.stays[i].arm], j, i, 0.0, horizon)
 
 
 def run_all(w: Any, lives: Any, parameters: Any, j: Any, horizon: float) -> None:
     """Run the hospital until nothing comes any more; who is still in line then has waited for ever."""
-    q = parameters[0]
     stays, heaps, pools, count = w.stays, w.heaps, w.pools, w.counters
     now = 0.0
-    arrive_all(w, lives, q, j, horizon)
+    arrive_all(w, lives, parameters, j, horizon)
     while count[_FULL] == 0:
         entry = heaps[_CALENDAR, 0] if pools[_CALENDAR].length > 0 else -1
         if count[_TAIL] > count[_HEAD]:
             first = w.signals[count[_HEAD] % len(w.signals), 0]
             if entry < 0 or stays[entry].when > now or stays[entry].order > first:
-                take_signal(w, lives, q, j, now, horizon)
+                take_signal(w, lives, parameters, j, now, horizon)
                 continue
         if entry < 0:
             break
         s = stays[entry]
         now = s.when
         if s.doing != _LIVING:
-            take_entry(w, lives, q, j, entry, now, horizon)
+            take_entry(w, lives, parameters, j, entry, now, horizon)
             continue
         # Most events by far: a patient in no line, whose event changes no place. The same as `wake`, but quick.
         p = lives[entry]
+        q = parameters[s.arm]
         event = s.event
         when = p.next[event]
         if when > horizon or when == np.inf:
@@ -601,10 +602,13 @@ def run_ward(
     arrivals: np.ndarray | None = None,
     openings: dict[str, Sequence[int] | None] | None = None,
     numbers: np.ndarray | None = None,
+    arms: np.ndarray | None = None,
     book: Book | None = None,
     checked: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run patients who share a hospital; arguments and results as `simpy_driver.run_simpy` and `batch.run_batch`.
+
+    With `arms`, `parameters` has a row for each arm.
 
     Raises
     ------
@@ -622,6 +626,7 @@ def run_ward(
         if numbers is not None:
             lives["number"] = numbers
         ward = new_ward(pathway, starts, capacities or {}, opening_table(pathway.pools, openings), lines, signals)
+        ward.stays["arm"][:n] = 0 if arms is None else arms
         rows, owners = np.zeros(room, dtype=ROW), np.zeros(room, dtype=np.int64)
         cursor = np.array([0, 0, room], dtype=np.int64)
         _start(run, ward, lives, parameters, (rows, cursor, owners), horizon)

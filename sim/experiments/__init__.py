@@ -17,6 +17,10 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
         "sim.experiments.capacity",
         "what policies do to a hospital: waits, queues, occupancy, losses in line",
     ),
+    "budget": (
+        "sim.experiments.budget",
+        "what a new policy costs the payer, year by year, with and without enough places",
+    ),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
 

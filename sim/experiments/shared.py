@@ -46,13 +46,14 @@ def arrivals_of(settings: Any, numbers: np.ndarray) -> np.ndarray | None:
 
 def live_together(
     settings: Any,
-    values: dict[str, Any],
+    values: dict[str, Any] | list[dict[str, Any]],
     attributes: np.ndarray,
     numbers: np.ndarray,
     arrivals: np.ndarray | None,
     *,
     horizon: float,
     journal: bool = True,
+    arms: np.ndarray | None = None,
 ) -> Together:
     """Let patients live in the hospital of the settings under one policy.
 
@@ -61,7 +62,7 @@ def live_together(
     settings
         Validated settings; ``engine`` chooses SimPy or the compiled ward.
     values
-        Kernel values of the policy (`sim.experiments.inputs.kernel_values`).
+        Kernel values of the policy (`sim.experiments.inputs.kernel_values`); with `arms` a list of them.
     attributes, numbers
         The patients and their numbers.
     arrivals
@@ -70,6 +71,8 @@ def live_together(
         Days from arrival after which a life is no longer followed.
     journal
         Keep the journal.
+    arms
+        Index into `values` of each patient's policy, where several share the hospital.
     """
     centres = centre_of(settings.hospital, settings.seed, numbers, attributes["distance"])
     parts = []
@@ -84,6 +87,7 @@ def live_together(
             "openings": settings.hospital.opening.hours(),
             "arrivals": None if arrivals is None else arrivals[chosen],
             "numbers": numbers[chosen],
+            "arms": None if arms is None else arms[chosen],
             "book": book,
         }
         lives, rows, first_row = _engine(settings.engine)(attributes[chosen], values, options)
@@ -96,10 +100,20 @@ def _engine(name: str) -> Any:
     if name == "ward":
         from sim.engine.ward import run_ward
 
-        return lambda attributes, values, options: run_ward(PATHWAY, attributes, as_record(values), **options)
+        return lambda attributes, values, options: run_ward(
+            PATHWAY,
+            attributes,
+            np.concatenate([as_record(one) for one in values]) if isinstance(values, list) else as_record(values),
+            **options,
+        )
     from sim.engine.simpy_driver import run_simpy
 
-    return lambda attributes, values, options: run_simpy(PATHWAY, attributes, as_object(values), **options)
+    return lambda attributes, values, options: run_simpy(
+        PATHWAY,
+        attributes,
+        [as_object(one) for one in values] if isinstance(values, list) else as_object(values),
+        **options,
+    )
 
 
 def _joined(parts: list[tuple[np.ndarray, Together]], n: int) -> Together:

@@ -20,6 +20,11 @@ FILES = {
     "patients": "patients.parquet",
     "journal": "journal.parquet",
     "parameters": "parameters.csv",
+    "waits": "waits.csv",
+    "times": "times.csv",
+    "flow": "flow.csv",
+    "week": "week.csv",
+    "budget": "budget.csv",
 }
 
 
@@ -53,6 +58,8 @@ class Frames:
         Columns policy, patient, event (codes of `sim.journal`), time_start, time_stop (days since referral), detail.
     parameters
         Columns key, about, value, unit, distribution, low, high, source, status.
+    waits, times, flow, week, budget
+        What a hospital did, and the budget (`docs/hospital.md`).
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +69,11 @@ class Frames:
     patients: pd.DataFrame | None = None
     journal: pd.DataFrame | None = None
     parameters: pd.DataFrame | None = None
+    waits: pd.DataFrame | None = None
+    times: pd.DataFrame | None = None
+    flow: pd.DataFrame | None = None
+    week: pd.DataFrame | None = None
+    budget: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 #: Modules that register pictures.
-MODULES: Final = ("survival", "risks", "occupancy", "gains", "swimmer", "lanes")
+MODULES: Final = ("survival", "risks", "occupancy", "gains", "swimmer", "lanes", "hospital")
 
 
 class Drawing(NamedTuple):
