@@ -47,6 +47,13 @@ SHOWN: Final = (
 )
 
 
+#: Answers that are printed; ``what_if.csv`` holds all.
+PRINTED: Final = (
+    *("answer", "in_time", "infused_in_time", "wait_infusion_mean", "deaths_before_infusion"),
+    *("relapses_awaiting_hct", "life_years, difference of", "net monetary"),
+)
+
+
 class Study(NamedTuple):
     """Replications of one hospital.
 
@@ -228,8 +235,10 @@ def _interval(values: np.ndarray) -> tuple[float, float, float, float]:
 
 def unit_of(name: str) -> str:
     """Give the unit of a measure."""
-    if name == "life_years":
+    if name.startswith(("life_years", "qalys")):
         return "years"
+    if name == "cost":
+        return "money"
     if name in ("infused", "infused_in_time", "in_time") or name.endswith("_share"):
         return "proportion"
     if name.startswith(("utilisation_", "waited_", "left_line_")):
@@ -390,7 +399,7 @@ def show(study: Study, asked: pd.DataFrame | None) -> None:
     console().print(table)
     if asked is not None:
         answer = Table(*asked.columns, title="what if")
-        for values in asked.itertuples(index=False):
+        for values in asked[asked["measure"].str.startswith(PRINTED)].itertuples(index=False):
             answer.add_row(*("" if v != v else f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
         console().print(answer)
 

@@ -13,7 +13,7 @@ import numpy as np
 from sim import journal as j
 from sim.clinic.events import POOLS
 from sim.experiments.run import Simulation
-from sim.experiments.shared import live_together
+from sim.experiments.shared import Together, live_together
 from sim.hospital.arrivals import arrival_days, read_days
 from sim.hospital.measures import World
 from sim.problems import Problem
@@ -78,6 +78,11 @@ class Replicator:
             raise Problem("cohort.patients: this experiment needs as many patients as arrive: set cohort.resample=true")
         self.settings = settings
         self.simulation = Simulation(settings, journal=True)
+        self.valuation: Any = None
+        if settings.economics is not None:
+            from sim.economics.valuation import Valuation
+
+            self.valuation = Valuation(settings.economics, list(settings.product.catalogue), "referral")
 
     def run(self, replication: int, whole: bool = False) -> dict[str, World]:
         """Run one replication under every policy.
@@ -96,10 +101,27 @@ class Replicator:
         for policy, values in self.simulation.values.items():
             lived = live_together(settings, values, attributes, numbers, days, horizon=self.simulation.horizon)
             world = World(
-                POOLS, all_places(settings.hospital), days, lived.lives, lived.rows, lived.first_row, lived.book
+                POOLS,
+                all_places(settings.hospital),
+                days,
+                lived.lives,
+                lived.rows,
+                lived.first_row,
+                lived.book,
+                self.worth(lived),
             )
             worlds[policy] = world if whole else slim(world)
         return worlds
+
+    def worth(self, lived: Together) -> dict[str, np.ndarray]:
+        """Value the lives from referral on, where there are prices: cost (of the perspective), QALYs, life-years."""
+        if self.valuation is None:
+            return {}
+        everybody = np.ones(len(lived.lives), dtype=bool)
+        people = self.valuation.lives(lived.rows, lived.first_row, lived.lives, everybody).people
+        cost = f"cost_{self.valuation.book.perspective}_discounted"
+        columns = {"cost": cost, "qalys": "qalys_discounted", "life_years_discounted": "life_years_discounted"}
+        return {name: people[:, self.valuation.columns.index(column)].copy() for name, column in columns.items()}
 
 
 def all_places(hospital: Any) -> dict[str, int | None]:
@@ -119,7 +141,8 @@ def slim(world: World) -> World:
     kept = np.isin(world.rows["event"], _EVENTS)
     counts = np.bincount(world.owners()[kept], minlength=len(lives))
     first_row = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return World(world.pools, world.capacities, world.arrivals, lives, world.rows[kept], first_row, world.book)
+    rows = world.rows[kept]
+    return World(world.pools, world.capacities, world.arrivals, lives, rows, first_row, world.book, world.worth)
 
 
 def replicate(settings: Any, count: int) -> Iterator[dict[str, World]]:

@@ -118,9 +118,47 @@ def one_more(settings: Any, study: Study, again: Runner) -> Iterator[tuple[Any, 
         yield from _differences("one_more", policy, pool, float(now + 1), found)
         everybody = (theirs["stratum"] == "all") & (theirs["measure"] == "arrivals")
         arrivals = float(theirs["value"].to_numpy()[everybody.to_numpy()].mean())
-        gained = found[(found["stratum"] == "all") & (found["measure"] == "life_years")]
-        per_year = (gained[["difference", "mc_se", "low", "high"]].to_numpy(dtype=float)[0] * arrivals).tolist()
-        yield ("one_more", policy, pool, float(now + 1), "life_years gained by a year's arrivals", *per_year)
+        yield from _of_a_year("one_more", policy, pool, float(now + 1), found, arrivals)
+        yield from _net_benefit(settings, "one_more", policy, pool, float(now + 1), ours, theirs, arrivals)
+
+
+def _of_a_year(
+    question: str, policy: str, pool: str, setting: float, found: pd.DataFrame, arrivals: float
+) -> Iterator[tuple[Any, ...]]:
+    """Multiply what a patient gains by the patients of a year."""
+    found = found[found["stratum"] == "all"].set_index("measure")
+    for name in ("life_years", "life_years_discounted", "qalys", "cost"):
+        if name in found.index:
+            values = found.loc[[name], ["difference", "mc_se", "low", "high"]].to_numpy(dtype=float)[0] * arrivals
+            yield (question, policy, pool, setting, f"{name}, difference of a year's patients", *values.tolist())
+
+
+def _net_benefit(
+    settings: Any,
+    question: str,
+    policy: str,
+    pool: str,
+    setting: float,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    arrivals: float,
+) -> Iterator[tuple[Any, ...]]:
+    """Say what the place may cost in a year at each willingness to pay for a QALY: it is worth that and no more."""
+    from sim.experiments.capacity import _interval
+
+    if settings.economics is None:
+        return
+    gained = {
+        name: _by_replication(ours, name).sub(_by_replication(theirs, name)).to_numpy() for name in ("qalys", "cost")
+    }
+    for wtp in settings.economics.wtp:
+        values = _interval((wtp * gained["qalys"] - gained["cost"]) * arrivals)
+        yield (question, policy, pool, setting, f"net monetary benefit a year at {wtp:.0f} per QALY", *values)
+
+
+def _by_replication(numbers: pd.DataFrame, measure: str) -> pd.Series:
+    chosen = (numbers["stratum"] == "all") & (numbers["measure"] == measure)
+    return numbers[chosen].set_index("replication")["value"]
 
 
 def turnaround(settings: Any, study: Study, again: Runner) -> Iterator[tuple[Any, ...]]:
@@ -141,6 +179,6 @@ def _differences(
     question: str, policy: str, pool: str, setting: float, found: pd.DataFrame
 ) -> Iterator[tuple[Any, ...]]:
     found = found[found["stratum"] == "all"].set_index("measure")
-    for name in REPORTED:
+    for name in [name for name in (*REPORTED, "qalys", "cost") if name in found.index]:
         values = found.loc[[name], ["difference", "mc_se", "low", "high"]].to_numpy(dtype=float)[0].tolist()
         yield (question, policy, pool, setting, f"{name}, difference", *values)

@@ -6,8 +6,8 @@ hospital's clock, and cut to the window that is observed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +41,8 @@ class World:
         Day of arrival of each patient, shape (n,).
     lives, rows, first_row, book
         What the engine gave; the times of rows and lives count from arrival, those of the book on the hospital's clock.
+    worth
+        Each patient's cost, QALYs and life-years, discounted to arrival; empty without economics.
     """
 
     pools: Sequence[str]
@@ -50,6 +52,7 @@ class World:
     rows: np.ndarray
     first_row: np.ndarray
     book: np.ndarray
+    worth: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def owners(self) -> np.ndarray:
         """Give the patient of each journal row."""
@@ -161,9 +164,9 @@ def measure(world: World, window: Window, target_days: float) -> Iterator[tuple[
     """
     counted = window.holds(world.arrivals)
     yield from _people(world, window, counted, target_days, "all")
-    for name, field, words in STRATA:
+    for name, attribute, words in STRATA:
         for code, word in enumerate(words):
-            part = counted & (world.lives[field] == code)
+            part = counted & (world.lives[attribute] == code)
             yield from _way_to_infusion(world, part, target_days, f"{name}: {word}")
     for number, pool in enumerate(world.pools):
         yield from _pool(world, window, number, pool)
@@ -186,6 +189,8 @@ def _people(
     yield from _losses(world, window)
     days = lives["t_death"][counted]
     yield stratum, "life_years", _mean(days / DAYS_PER_YEAR)
+    for name, values in world.worth.items():
+        yield stratum, name, _mean(values[counted])
 
 
 def _way_to_infusion(

@@ -71,7 +71,7 @@ def _times(frames: Frames, by: str, label: str) -> Drawing | None:
     _legend(canvas, frames)
     canvas.supxlabel(label, fontsize=9)
     canvas.supylabel("Patients", fontsize=9)
-    caption = "Solid: places taken; dotted: patients in line. Means over replications; the band is a 95% interval of the mean."
+    caption = "Solid: places taken; dotted: patients in line. Means over replications; band: 95% interval of the mean."
     if by == "hour_of_week":
         caption += " Days begin at midnight, letters stand at noon."
     return Drawing(canvas, _alt_times(frames, times, pools), caption)
