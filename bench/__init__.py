@@ -1,1 +1,1 @@
-"""Benchmarks, run by hand or by `make bench`; nothing here is asserted."""
+"""Benchmarks, run by hand or by `make bench`; no test asserts a time."""

@@ -17,14 +17,19 @@ GRANT: Final = 100
 
 
 def earliest(p: Any) -> int:
-    """Return the event that comes next; ties go to the event declared first."""
-    best = 0
+    """Return the event that comes next; ties go to the event declared first.
+
+    The time is looked for first, then whose it is: a processor guesses the answer of the second search right and goes
+    on, where an index carried through the first would keep it waiting.
+    """
     when = p.next[0]
     for event in range(1, len(p.next)):
         if p.next[event] < when:
             when = p.next[event]
-            best = event
-    return best
+    for event in range(len(p.next)):
+        if p.next[event] == when:
+            return event
+    return 0
 
 
 def set_rate(p: Any, cause: int, rate: float) -> None:

@@ -69,6 +69,10 @@ PRODUCT_EXPIRED: Final = 56  # detail: attempt
 #: Row layout of one patient's journal inside the engines.
 ROW: Final = np.dtype([("event", np.int64), ("start", np.float64), ("stop", np.float64), ("detail", np.int64)])
 
+#: The journal as compiled handlers see it, one word to pass on: the address of the rows, how many were written (or
+#: would have been, had there been room), and for how many there is room.
+BOOK: Final = np.dtype([("rows", np.int64), ("written", np.int64), ("room", np.int64)], align=True)
+
 
 def note(p: Any, j: Any, event: int, start: float, stop: float, detail: int) -> None:
     """Write one row: the pathway's only trace."""
@@ -76,19 +80,39 @@ def note(p: Any, j: Any, event: int, start: float, stop: float, detail: int) -> 
 
 
 def note_compiled(p: Any, j: Any, event: int, start: float, stop: float, detail: int) -> None:
-    """Write one row into the batch engine's buffer.
-
-    ``j`` is (rows, cursor): cursor[0] counts rows wanted, cursor[1] is the patient's first row, cursor[2] the room.
-    """
-    rows, cursor = j
-    at = cursor[0]
-    cursor[0] = at + 1
-    if at < cursor[2]:
-        row = rows[at]
+    """Write one row into the batch engine's buffer; ``j`` is a `BOOK`."""
+    at = j.written
+    j.written = at + 1
+    if at < j.room:
+        row = row_at(j.rows, at)
         row.event = event
         row.start = start
         row.stop = stop
         row.detail = detail
+
+
+def row_at(rows: Any, at: int) -> Any:
+    """Return a row of the buffer; swapped for `compiled_row_at` when compiled."""
+    return rows[at]
+
+
+def compiled_row_at() -> Any:
+    """Make the `row_at` of compiled code: it takes the buffer's address instead of the buffer."""
+    from numba import from_dtype, types
+    from numba.extending import intrinsic
+
+    row = from_dtype(ROW)
+
+    @intrinsic
+    def at_address(typing: Any, address: Any, at: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            address, at = arguments
+            size = context.get_constant(types.int64, ROW.itemsize)
+            return builder.inttoptr(builder.add(address, builder.mul(at, size)), context.get_value_type(row))
+
+        return row(types.int64, types.int64), lower
+
+    return at_address
 
 
 def put_in_order(rows: Any, first: int, last: int) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import pathlib
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -72,6 +72,7 @@ def compiled(
     function: Callable[..., Any],
     swap: dict[Any, Callable[..., Any]] | None = None,
     *,
+    inlined: Collection[Any] = (),
     cache: bool = False,
     checked: bool = False,
 ) -> Callable[..., Any]:
@@ -83,6 +84,8 @@ def compiled(
         A plain function over scalars and records; its global names may be other such functions.
     swap
         Functions to put in the place of others (the journal's `note`, for example).
+    inlined
+        Functions called from one place, and often: their text is put there.
     cache
         Keep the machine code of `function` on disk.
     checked
@@ -93,20 +96,30 @@ def compiled(
     callable
         The compiled clone, or a plain clone where compilation is disabled.
     """
-    return _clone(function, swap or {}, {}, entry=True, cache=cache, checked=checked)
+    return _clone(function, swap or {}, {}, inlined, entry=True, cache=cache, checked=checked)
 
 
 def _clone(
-    function: Callable[..., Any], swap: dict[Any, Any], memo: dict[Any, Any], *, entry: bool, cache: bool, checked: bool
+    function: Callable[..., Any],
+    swap: dict[Any, Any],
+    memo: dict[Any, Any],
+    inlined: Collection[Any],
+    *,
+    entry: bool,
+    cache: bool,
+    checked: bool,
 ) -> Callable[..., Any]:
+    inline = "always" if function in inlined else "never"
     function = swap.get(function, function)
     if function in memo:
         return memo[function]
     names = dict(function.__globals__)
     for name in _names(function.__code__):
         value = names.get(name)
-        if isinstance(value, types.FunctionType) and not value.__module__.startswith(("numpy", "math", "numba")):
-            names[name] = _clone(value, swap, memo, entry=False, cache=False, checked=checked)
+        if isinstance(value, types.FunctionType) and not isinstance(swap.get(value, value), types.FunctionType):
+            names[name] = swap[value]
+        elif isinstance(value, types.FunctionType) and not value.__module__.startswith(("numpy", "math", "numba")):
+            names[name] = _clone(value, swap, memo, inlined, entry=False, cache=False, checked=checked)
     clone = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
     clone.__qualname__, clone.__module__ = function.__qualname__, function.__module__
     if not jit_enabled():
@@ -114,11 +127,12 @@ def _clone(
         return clone
     import numba
 
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": checked}
+    # Nothing is allocated inside, so references need no counting (each count would be a locked instruction).
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": checked, "_nrt": False}
     if entry:
         options["cache"] = cache
     else:  # called by compiled code alone: calling it from Python would crash
-        options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+        options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True, inline=inline)
     memo[function] = _one_version(numba.njit(**options)(clone))
     return memo[function]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from sim.clock import GRANT, earliest
 from sim.engine.pathway import Pathway
-from sim.journal import ROW, note, note_compiled, put_in_order
+from sim.journal import BOOK, ROW, compiled_row_at, note, note_compiled, put_in_order, row_at
 from sim.kernel import compiled, jit_enabled, template, use_compile_cache
 
 _OWN_PATHWAY = "cartwin"
@@ -31,44 +32,44 @@ def finish(p: Any, j: Any) -> None:
     raise TypeError("swapped when a pathway is compiled")
 
 
-def grant_wants(p: Any, q: Any, j: Any) -> None:
-    """Grant every capacity asked for, lowest pool first, until nothing more is wanted or life is over."""
-    while p.wants != 0 and p.done == 0:
-        pool = 0
-        while (p.wants >> pool) & 1 == 0:
-            pool += 1
-        p.wants &= ~(1 << pool)
-        p.holds |= 1 << pool
-        handle(p, q, j, GRANT + pool)
+def grant(p: Any) -> int:
+    """Grant the lowest pool asked for; the event that tells it."""
+    pool = 0
+    while (p.wants >> pool) & 1 == 0:
+        pool += 1
+    p.wants &= ~(1 << pool)
+    p.holds |= 1 << pool
+    return GRANT + pool
 
 
 def live(p: Any, q: Any, j: Any, horizon: float) -> None:
-    """Live one life: whatever comes next happens, until death or the horizon."""
+    """Live one life: whatever is asked for is granted, whatever comes next happens, until death or the horizon."""
     begin(p, q, j)
-    grant_wants(p, q, j)
     while p.done == 0:
-        event = earliest(p)
-        when = p.next[event]
-        if when > horizon or when == np.inf:
-            p.t = horizon
-            finish(p, j)
-            p.done = 1
-            return
-        p.t = when
-        p.next[event] = np.inf
+        if p.wants != 0:
+            event = grant(p)
+        else:
+            event = earliest(p)
+            when = p.next[event]
+            if when > horizon or when == np.inf:
+                p.t = horizon
+                finish(p, j)
+                p.done = 1
+                return
+            p.t = when
+            p.next[event] = np.inf
         handle(p, q, j, event)
-        grant_wants(p, q, j)
 
 
-def live_all(lives: Any, parameters: Any, j: Any, first_row: Any, horizon: float) -> None:
+def live_all(lives: Any, parameters: Any, book: Any, rows: Any, first_row: Any, horizon: float) -> None:
     """Live all lives of a block; ``first_row[i]`` is the journal row at which life i begins."""
     q = parameters[0]
+    j = book[0]
     for i in range(len(lives)):
-        first_row[i] = j[1][0]
-        j[1][1] = j[1][0]
+        first_row[i] = j.written
         live(lives[i], q, j, horizon)
-        put_in_order(j[0], j[1][1], min(j[1][0], j[1][2]))
-    first_row[len(lives)] = j[1][0]
+        put_in_order(rows, first_row[i], min(j.written, j.room))
+    first_row[len(lives)] = j.written
 
 
 @lru_cache(maxsize=32)
@@ -86,7 +87,9 @@ def compile_pathway(pathway: Pathway, checked: bool = False) -> Callable[..., No
     if own and jit_enabled():
         use_compile_cache()
     swap: dict[Any, Any] = {begin: pathway.begin, handle: pathway.handle, finish: pathway.finish, note: note_compiled}
-    return compiled(live_all, swap, cache=own, checked=checked)
+    if jit_enabled():
+        swap[row_at] = compiled_row_at()
+    return compiled(live_all, swap, inlined=(live, handle), cache=own, checked=checked)
 
 
 def run_batch(
@@ -133,24 +136,32 @@ def run_batch(
     while True:
         lives = new_lives(pathway, attributes, seed, first)
         rows = np.zeros(room, dtype=ROW)
-        cursor = np.array([0, 0, room], dtype=np.int64)
         first_row = np.zeros(len(lives) + 1, dtype=np.int64)
-        if jit_enabled():
-            run(lives, parameters, (rows, cursor), first_row, horizon)
-        else:
-            run(
-                lives.view(np.recarray),
-                parameters.view(np.recarray),
-                (rows.view(np.recarray), cursor),
-                first_row,
-                horizon,
-            )
-        if cursor[0] <= room or not journal:
+        written = _run(run, lives, parameters, rows, first_row, horizon)
+        if written <= room or not journal:
             break
-        room = int(cursor[0])
+        room = written
     if not journal:
         first_row[:] = 0
-    return lives, rows[: cursor[0]] if journal else rows, first_row
+    return lives, rows[:written] if journal else rows, first_row
+
+
+def _run(
+    run: Callable[..., None],
+    lives: np.ndarray,
+    parameters: np.ndarray,
+    rows: np.ndarray,
+    first_row: np.ndarray,
+    horizon: float,
+) -> int:
+    """Run all lives, compiled or interpreted; tell how many journal rows they wrote."""
+    if jit_enabled():
+        book = np.array([(rows.ctypes.data, 0, len(rows))], dtype=BOOK)
+        run(lives, parameters, book, rows, first_row, horizon)
+        return int(book["written"][0])
+    j = SimpleNamespace(rows=rows.view(np.recarray), written=0, room=len(rows))
+    run(lives.view(np.recarray), parameters.view(np.recarray), [j], j.rows, first_row, horizon)
+    return j.written
 
 
 def new_lives(pathway: Pathway, attributes: np.ndarray, seed: int, first: int) -> np.ndarray:

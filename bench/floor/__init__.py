@@ -1,0 +1,1 @@
+"""A reduced pathway, once as handlers for the general engines and once by hand: what generality costs."""
