@@ -97,7 +97,7 @@ def live_together(
 
 
 def _engine(name: str) -> Any:
-    if name == "ward":
+    if name != "simpy":
         from sim.engine.ward import run_ward
 
         return lambda attributes, values, options: run_ward(

@@ -12,7 +12,6 @@ import pytest
 from support import settings_of
 
 from sim.compose import jobs_from, settings_from
-from sim.engine.places import Book
 from sim.experiments import budget, capacity
 from sim.experiments.replications import replicate
 from sim.experiments.sweep import sweep
@@ -272,4 +271,11 @@ def test_policies_share_the_hospital_alike_on_both_engines() -> None:
         worlds_.append(live_together(settings, values, people, np.arange(80), days, horizon=float("inf"), arms=arms))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(*worlds_, strict=True))
     assert worlds_[0].lives["t_hct"][arms == 1].min() < worlds_[0].lives["t_hct"][arms == 0].min()
-    assert isinstance(Book().rows, np.ndarray)
+
+
+@pytest.mark.parametrize("check", ["room_for_everybody", "room_for_nobody", "budget_balances"])
+def test_checks_for_the_verification(check: str) -> None:
+    from sim.experiments import hospital_checks
+
+    holds, found = getattr(hospital_checks, check)(settings_from(["policy=[watch,hct_for_all]", "origin=referral"]))
+    assert holds, found
