@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support import settings_of
+from quick_settings import settings_with
 
 from sim.compose import jobs_from, settings_from
 from sim.experiments import budget, capacity
@@ -23,7 +23,7 @@ SMALL = ["experiment=capacity", "replications=3", "years=2", "warm_up_years=1", 
 
 @functools.cache
 def study(*overrides: str) -> capacity.Study:
-    return capacity.run_study(settings_from([*SMALL, *overrides]))
+    return capacity.run_study(settings_with(*SMALL, *overrides))
 
 
 def value(found: capacity.Study, policy: str, measure: str) -> float:
@@ -31,6 +31,7 @@ def value(found: capacity.Study, policy: str, measure: str) -> float:
     return float(numbers[numbers["policy"] == policy]["value"].mean())
 
 
+@pytest.mark.slow
 def test_the_command_of_the_manual_writes_its_files(tmp_path: Path) -> None:
     settings = settings_from(
         [*SMALL, "hospital=regional_centre", "arrivals.per_year=60", "years=1", f"out={tmp_path / 'here'}"]
@@ -54,6 +55,7 @@ def test_simpy_and_ward_give_the_same_numbers() -> None:
     pd.testing.assert_frame_equal(one.times, two.times, check_exact=True)
 
 
+@pytest.mark.slow
 def test_threads_change_nothing() -> None:
     one, two = (study(f"threads={threads}") for threads in (1, 2))
     pd.testing.assert_frame_equal(one.numbers, two.numbers, check_exact=True)
@@ -61,7 +63,7 @@ def test_threads_change_nothing() -> None:
 
 def test_the_same_patients_in_every_hospital() -> None:
     wide, narrow = (
-        next(iter(replicate(settings_from([*SMALL, *more]), 1)))["watch"]
+        next(iter(replicate(settings_with(*SMALL, *more), 1)))["watch"]
         for more in (["hospital.pools.manufacturing=null"], ["hospital.pools.manufacturing=3"])
     )
     for name in ("number", "age", "burden", "distance", "growth"):
@@ -71,12 +73,12 @@ def test_the_same_patients_in_every_hospital() -> None:
 
 def test_two_centres_are_two_hospitals() -> None:
     """What happens in one centre depends on its own patients alone."""
-    both = next(iter(replicate(settings_from([*SMALL, "hospital=two_centres"]), 1)))["watch"]
+    both = next(iter(replicate(settings_with(*SMALL, "hospital=two_centres"), 1)))["watch"]
     tighter = ["hospital=two_centres", "hospital.centres.small.pools.ward=1"]
-    changed = next(iter(replicate(settings_from([*SMALL, *tighter]), 1)))["watch"]
+    changed = next(iter(replicate(settings_with(*SMALL, *tighter), 1)))["watch"]
     from sim.hospital.arrivals import centre_of
 
-    settings = settings_from([*SMALL, "hospital=two_centres"])
+    settings = settings_with(*SMALL, "hospital=two_centres")
     where = centre_of(settings.hospital, settings.seed, both.lives["number"], both.lives["distance"])
     same = both.lives["t_death"] == changed.lives["t_death"]
     assert same[where == 0].all()
@@ -96,7 +98,7 @@ def test_fewer_transplant_rooms_lose_more_to_relapse_in_line() -> None:
 @pytest.mark.slow
 def test_slower_manufacturing_kills() -> None:
     """The published direction: the longer the wait, the more die in it."""
-    settings = settings_from([*SMALL, "what_if.turnaround=[0.5,2.0]"])
+    settings = settings_with(*SMALL, "what_if.turnaround=[0.5,2.0]")
     found = answers(settings, study())
     assert found is not None
     deaths = found[(found["policy"] == "watch") & found["measure"].str.startswith("deaths_before_infusion")]
@@ -104,9 +106,10 @@ def test_slower_manufacturing_kills() -> None:
     assert (deaths["low"].iloc[1] > 0.0) or deaths["value"].iloc[1] > 1.0
 
 
+@pytest.mark.slow
 def test_the_smallest_capacity_meets_the_target_and_one_fewer_does_not() -> None:
     words = ["what_if.smallest=manufacturing", "what_if.target_share=0.2", "what_if.largest=12", "policy=watch"]
-    settings = settings_from([*SMALL, *words])
+    settings = settings_with(*SMALL, *words)
     base = study("policy=watch")
     found = answers(settings, base)
     assert found is not None
@@ -114,21 +117,21 @@ def test_the_smallest_capacity_meets_the_target_and_one_fewer_does_not() -> None
     tried = found[found["measure"] == "in_time"].set_index("setting")["value"]
     assert tried[float(answer)] >= 0.2
     assert tried[float(answer - 1)] < 0.2
-    hopeless = answers(settings_from([*SMALL, *words[:1], "what_if.target_share=1.0", "policy=watch"]), base)
+    hopeless = answers(settings_with(*SMALL, *words[:1], "what_if.target_share=1.0", "policy=watch"), base)
     assert hopeless is not None
     assert hopeless[hopeless["measure"] == "answer"]["value"].tolist() == [-1.0]
 
 
 @pytest.mark.slow
 def test_one_more_place_is_the_paired_difference() -> None:
-    settings = settings_from([*SMALL, "hospital.pools.hct=2", "what_if.one_more=hct"])
+    settings = settings_with(*SMALL, "hospital.pools.hct=2", "what_if.one_more=hct")
     found = answers(settings, study("hospital.pools.hct=2"))
     assert found is not None
     wait = found[(found["policy"] == "hct_for_all") & (found["measure"] == "transplants, difference")]["value"].iloc[0]
     both = [value(study(f"hospital.pools.hct={rooms}"), "hct_for_all", "transplants") for rooms in (3, 2)]
     assert wait == pytest.approx(both[0] - both[1])
     with pytest.raises(Problem, match="unlimited"):
-        answers(settings_from([*SMALL, "hospital.pools.hct=null", "what_if.one_more=hct"]), study())
+        answers(settings_with(*SMALL, "hospital.pools.hct=null", "what_if.one_more=hct"), study())
 
 
 @pytest.mark.slow
@@ -148,7 +151,7 @@ def test_a_sweep_pairs_its_hospitals(tmp_path: Path) -> None:
 
 def test_a_hospital_without_anything_runs_and_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*SMALL, "years=1", "hospital.pools.ward=0", "hospital.pools.icu=0", f"out={tmp_path / 'none'}"]
-    folder = capacity.run(settings_from(words))
+    folder = capacity.run(settings_with(*words))
     said = capsys.readouterr().err
     assert said.count("hospital.pools.ward=0") == said.count("hospital.pools.icu=0") == 1
     assert len(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["warnings"]) >= 2
@@ -166,17 +169,17 @@ def test_a_hospital_without_anything_runs_and_warns(tmp_path: Path, capsys: pyte
         (["hospital=unlimited", "experiment=capacity"], "arrivals.per_year"),
         (["what_if.smallest=wards"], "did you mean 'ward'"),
         (["arrivals.per_year=-3"], "hospital.arrivals.per_year"),
-        (["+hospital.centres={north:{share:1,pools:{wards:2}}}"], "did you mean 'ward'"),
+        (["hospital.centres={north: {share: 1, pools: {wards: 2}}}"], "did you mean 'ward'"),
         (["uptake=slow"], "uptake"),
     ],
 )
 def test_impossible_words_are_refused(words: list[str], said: str) -> None:
     with pytest.raises(Problem, match=said):
-        capacity.run(settings_from([*SMALL, *words]))
+        capacity.run(settings_with(*SMALL, *words))
 
 
 def test_too_many_for_one_replication() -> None:
-    settings = settings_from([*SMALL, "arrivals.per_year=90000", "years=5"])
+    settings = settings_with(*SMALL, "arrivals.per_year=90000", "years=5")
     with pytest.raises(Problem, match="100,000"):
         next(iter(replicate(settings, 1)))
 
@@ -188,7 +191,7 @@ BUDGET = ["experiment=budget", "replications=2", "budget.years=2", "warm_up_year
 
 @functools.cache
 def worlds(*overrides: str) -> tuple[object, tuple[dict, ...]]:
-    settings = settings_from([*BUDGET, *overrides])
+    settings = settings_with(*BUDGET, *overrides)
     return settings, tuple(budget._replications(settings))
 
 
@@ -225,7 +228,7 @@ def test_nobody_takes_up_nothing_changes() -> None:
 
 def test_uptake() -> None:
     shares = {
-        u: budget.uptake(settings_from([*BUDGET, "budget.years=5", f"uptake={u}"]))
+        u: budget.uptake(settings_with(*BUDGET, "budget.years=5", f"uptake={u}"))
         for u in ("linear", "s_curve", "immediate")
     }
     assert shares["linear"].tolist() == pytest.approx([0.2, 0.35, 0.5, 0.65, 0.8])
@@ -236,7 +239,7 @@ def test_uptake() -> None:
 
 def test_budgets_are_scaled_to_the_eligible() -> None:
     settings, found = worlds()
-    more = settings_from([*BUDGET, "budget.eligible_per_year=600"])
+    more = settings_with(*BUDGET, "budget.eligible_per_year=600")
     ratio = budget.tabulate(more, list(found))["mean"] / budget.tabulate(settings, list(found))["mean"]
     assert np.allclose(ratio.dropna(), 10.0)
     people = budget.population(settings, list(found))
@@ -254,7 +257,7 @@ def test_budgets_are_scaled_to_the_eligible() -> None:
 )
 def test_impossible_budgets_are_refused(words: list[str], said: str) -> None:
     with pytest.raises(Problem, match=said):
-        budget.run(settings_from([*BUDGET, *words]))
+        budget.run(settings_with(*BUDGET, *words))
 
 
 def test_policies_share_the_hospital_alike_on_both_engines() -> None:
@@ -264,7 +267,7 @@ def test_policies_share_the_hospital_alike_on_both_engines() -> None:
     arms = np.arange(80) % 2
     worlds_ = []
     for engine in ("simpy", "ward"):
-        settings = settings_of("hospital=small_centre", f"engine={engine}", "policy=[watch,hct_for_all]")
+        settings = settings_with("hospital=small_centre", f"engine={engine}", "policy=[watch,hct_for_all]")
         simulation = Replicator(settings).simulation
         values = [simulation.values[name] for name in ("watch", "hct_for_all")]
         people, days = simulation.attributes(0, 80), np.arange(80) * 9.0
@@ -277,5 +280,5 @@ def test_policies_share_the_hospital_alike_on_both_engines() -> None:
 def test_checks_for_the_verification(check: str) -> None:
     from sim.experiments import hospital_checks
 
-    holds, found = getattr(hospital_checks, check)(settings_from(["policy=[watch,hct_for_all]", "origin=referral"]))
+    holds, found = getattr(hospital_checks, check)(settings_with("policy=[watch,hct_for_all]", "origin=referral"))
     assert holds, found

@@ -291,6 +291,7 @@ def test_two_ranks() -> None:
         assert abs(means.mean() - mean) / (means.std(ddof=1) / 10.0) < Z
 
 
+@pytest.mark.slow
 def test_interpreted_it_is_the_same() -> None:
     """The same text without compilation: the file runs itself with the JIT off."""
     root = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from support import settings_of
+from quick_settings import settings_with
 from theory.statistics import Z
 
 from sim.engine.places import PLACE, days_until_open
@@ -32,7 +32,7 @@ NUMBERS = np.arange(60_000)
 
 
 def arrivals_of(*overrides: str):
-    return settings_of("hospital=regional_centre", *overrides).hospital.arrivals
+    return settings_with("hospital=regional_centre", *overrides).hospital.arrivals
 
 
 def test_poisson_arrivals() -> None:
@@ -65,7 +65,7 @@ def test_arrivals_from_a_file(tmp_path) -> None:
     path = tmp_path / "days.csv"
     path.write_text("who,day\na,3\nb,1.5\n", encoding="utf-8")
     assert read_days(str(path)).tolist() == [1.5, 3.0]
-    settings = settings_of("hospital=regional_centre", f"arrivals.file={path}", "years=1", "warm_up_years=0")
+    settings = settings_with("hospital=regional_centre", f"arrivals.file={path}", "years=1", "warm_up_years=0")
     numbers, days = who_comes(settings, 2)
     assert (numbers.tolist(), days.tolist()) == ([200_000, 200_001], [1.5, 3.0])
 
@@ -85,7 +85,7 @@ def test_bad_files_of_arrivals(tmp_path, text: str, said: str) -> None:
 
 def test_centres_get_their_share() -> None:
     """Near patients three to one, far ones two to three: and nobody's centre depends on who else comes."""
-    hospital = settings_of("hospital=two_centres").hospital
+    hospital = settings_with("hospital=two_centres").hospital
     far = (NUMBERS % 3 == 0).astype(int)
     where = centre_of(hospital, 1, NUMBERS, far)
     for code, share in ((0, 0.25), (1, 0.6)):
@@ -114,7 +114,7 @@ def test_bad_opening_hours(text: str) -> None:
     with pytest.raises(ValueError, match=r"hours|day|write"):
         open_hours(text)
     with pytest.raises(Problem, match=r"hospital\.opening\.hct"):
-        settings_of(f"hospital.opening.hct='{text}'", "arrivals.per_year=5")
+        settings_with("hospital=regional_centre", f"hospital.opening.hct='{text}'", "arrivals.per_year=5")
 
 
 # --- warm-up
