@@ -144,6 +144,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     for text in overrides:
         if "=" not in text and not text.startswith("~"):
             raise Problem(_no_value(text))
+        text = f"hospital.{text}" if text.startswith("arrivals.") else text  # for short
         if re.match(r"policy\.\w+\.set\.", text):  # may be new there
             text = f"++{text}"
         try:

@@ -22,8 +22,8 @@ PALLIATIVE: Final = 7  # no further attempt at cure
 PHASES: Final = 8
 
 # --- overlays: sojourns beside the phase
-WARD: Final = 10
-ICU: Final = 11
+WARD: Final = 10  # detail: 1 ward, 2 transplant unit, 3 another hospital
+ICU: Final = 11  # detail: 1 another hospital
 CRS: Final = 12  # detail: highest grade
 ICANS: Final = 13  # detail: grade
 IEC_HS: Final = 14  # detail: last treatment step (1 anakinra, 2 ruxolitinib or emapalumab, 3 etoposide)
@@ -41,7 +41,7 @@ SALVAGE: Final = 23  # detail: therapy
 REFERRAL: Final = 30
 APHERESIS: Final = 31  # detail: attempt
 MANUFACTURE_FAILED: Final = 32  # detail: attempt
-BRIDGING: Final = 33
+BRIDGING: Final = 33  # detail: 1 because of a long time in line
 LYMPHODEPLETION: Final = 34  # detail: 1 when fludarabine was AUC-targeted
 INFUSION: Final = 35  # detail: product; +100 out of specification, +200 donor-derived; 400 CD22 CAR
 TOCILIZUMAB: Final = 36  # detail: doses
@@ -60,10 +60,11 @@ SINUSOIDAL: Final = 48
 SECOND_CANCER: Final = 49
 INFERTILITY: Final = 50
 NOT_INFUSED: Final = 51  # detail: reason
-DIVERTED: Final = 52  # detail: pool
+DIVERTED: Final = 52  # no place in time, care was given elsewhere; detail: pool
 LEVETIRACETAM: Final = 53
 CANCELLED: Final = 54  # detail: action that did not happen
 DEATH: Final = 55  # detail: cause
+PRODUCT_EXPIRED: Final = 56  # detail: attempt
 
 #: Row layout of one patient's journal inside the engines.
 ROW: Final = np.dtype([("event", np.int64), ("start", np.float64), ("stop", np.float64), ("detail", np.int64)])

@@ -32,7 +32,8 @@ def kernel_sources() -> list[pathlib.Path]:
     """List the files whose text determines what the compiled kernel computes."""
     here = pathlib.Path(__file__).parent
     top = [here / f"{name}.py" for name in ("kernel", "draws", "decisions", "clock", "patient", "journal", "lifetable")]
-    return top + sorted([*here.glob("biology/*.py"), *here.glob("clinic/*.py"), here / "engine" / "batch.py"])
+    engines = [here / "engine" / f"{name}.py" for name in ("batch", "places", "ward")]
+    return top + sorted([*here.glob("biology/*.py"), *here.glob("clinic/*.py"), *engines])
 
 
 def kernel_hash() -> str:

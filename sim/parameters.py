@@ -368,6 +368,22 @@ class Salvage(Group):
     late_limit: Positive
 
 
+class Queueing(Group):
+    """What happens to those who wait for a place; nothing of it matters where there is room for everybody."""
+
+    icu_patience: NonNegative
+    ward_patience: NonNegative
+    course_patience: NonNegative
+    diversion_death: Probability
+    shelf_life: Positive
+    late_bridging: Positive
+    bridging_cycle: Positive
+    bed_chemotherapy: Positive
+    bed_antibody: Positive
+    bed_car: Positive
+    bed_reinfusion: Positive
+
+
 class Late(Group):
     """Late effects."""
 
@@ -414,6 +430,7 @@ class Clinic(Group):
     salvage: Salvage
     late: Late
     supportive: Supportive
+    queueing: Queueing
 
 
 class Product(Group):

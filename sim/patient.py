@@ -14,7 +14,7 @@ from sim.kernel import INF, NAN
 #: Hazard causes a patient has (see `sim.clinic.events`; causes share their index with the event they fire).
 CAUSES: Final = 6
 #: Entries of the calendar.
-EVENTS: Final = 45
+EVENTS: Final = 53
 
 Days = float
 Flag = int
@@ -145,6 +145,13 @@ class Patient(Attributes):
     icu_since: Annotated[Days, "days", "start of this ICU stay"] = INF
     icu_until: Annotated[Days, "days", "planned ICU discharge"] = -INF
     icu_days: Annotated[float, "days", "days in ICU, finished stays"] = 0.0
+    ward_elsewhere: Annotated[Flag, "0/1", "this stay is in another hospital: no bed came in time"] = 0
+    diversions: Annotated[int, "count", "times no place came in time and care was given elsewhere"] = 0
+    course: Annotated[int, "code", "course that waits for its slot or bed (see `sim.clinic.courses`); 0 none"] = 0
+    search: Annotated[int, "code", "donor search: 0 none, 1 in line, 2 begun"] = 0
+    search_since: Annotated[Days, "days", "since when a donor search is in line"] = INF
+    hct_due: Annotated[Flag, "0/1", "the work-up is done and waits for the donor search"] = 0
+    bridged_late: Annotated[Days, "days", "bridging first begun because of a long time in line"] = INF
     boosted: Annotated[Flag, "0/1", "CD34+ boost given"] = 0
 
     # --- what was observed
@@ -254,7 +261,8 @@ _PRIVATE: Final = frozenset(
     salvage_therapy infection_until infection_phase neutropenic neutropenia_start gvl maintained
     seed salvage_hct gvhd_grade irradiated acute_gvhd_since chronic_gvhd_since aplasia_stop mrd_trigger
     late_since igg_since hs_start icans_start aplasia_since maintenance_kind salvage_kind salvage_wish
-    loss_open reinfusion_reason reinfusion_attempt aplasia_lost_seen mrd_confirmed first_hct""".split()
+    loss_open reinfusion_reason reinfusion_attempt aplasia_lost_seen mrd_confirmed first_hct
+    ward_elsewhere course search search_since hct_due bridged_late""".split()
 )
 
 

@@ -12,6 +12,7 @@ from sim.calibration.settings import Calibration, Structure
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
 from sim.economics.settings import Economics, gaps, none_is_none
+from sim.hospital.opening import open_hours
 from sim.lines import Frozen, Line, walk
 from sim.parameters import Biology, Clinic, Product
 from sim.policies import FollowUp, Policy, compile_rules
@@ -44,8 +45,9 @@ class Pools(Frozen):
 
     Attributes
     ----------
-    apheresis, manufacturing, ward, icu, hct
-        Apheresis machines, manufacturing slots, CAR T ward beds, intensive-care beds, transplant rooms.
+    apheresis, manufacturing, ward, icu, hct, donor_search, oncology
+        Apheresis machines, manufacturing slots, CAR T ward beds, intensive-care beds, transplant rooms, donor searches
+        at a time, beds of the oncology ward (salvage, reinfusion).
     """
 
     apheresis: Places
@@ -53,24 +55,158 @@ class Pools(Frozen):
     ward: Places
     icu: Places
     hct: Places
+    donor_search: Places = None
+    oncology: Places = None
+
+
+class Opening(Frozen):
+    """Hours in which each pool gives places (``mon-fri 8-16``); null: always."""
+
+    apheresis: str | None = None
+    manufacturing: str | None = None
+    ward: str | None = None
+    icu: str | None = None
+    hct: str | None = None
+    donor_search: str | None = None
+    oncology: str | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _hours(cls, text: str | None) -> str | None:
+        if text is not None:
+            open_hours(text)
+        return text
+
+    def hours(self) -> dict[str, tuple[int, ...] | None]:
+        """Give by pool the 168 hours of the week, or None."""
+        return {name: None if text is None else open_hours(text) for name, text in self.model_dump().items()}
 
 
 class Arrivals(Frozen):
-    """How patients come to a hospital with finite places: so many per year, at random."""
+    """How patients come to a hospital with finite places: so many per year, at random, or as a file says.
+
+    Attributes
+    ----------
+    per_year
+        Referrals per year, on average over the year.
+    seasonality, peak_month
+        The rate is that of the year times ``1 + seasonality cos(2 pi (month - peak_month) / 12)``.
+    file
+        Comma-separated file with a column ``day`` (days from the start) in the place of a rate.
+    """
 
     per_year: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None
+    seasonality: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = 0.0
+    peak_month: Annotated[float, Field(strict=True, ge=1.0, le=12.0)] = 1.0
+    file: Path = None
+
+
+class Centre(Frozen):
+    """One of several centres.
+
+    Attributes
+    ----------
+    share
+        Weight with which patients are referred to it.
+    share_far
+        Weight for patients who live far away; null: the same.
+    pools
+        Its places, where they differ from ``hospital.pools``.
+    """
+
+    share: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
+    share_far: Annotated[float, Field(strict=True, ge=0.0, allow_inf_nan=False)] | None = None
+    pools: dict[str, Places] = {}
+
+    @field_validator("pools")
+    @classmethod
+    def _pools_known(cls, pools: dict[str, int | None]) -> dict[str, int | None]:
+        for name in pools:
+            if name not in Pools.model_fields:
+                raise ValueError(f"unknown pool {name!r}: {did_you_mean(name, Pools.model_fields)}")
+        return pools
 
 
 class Hospital(Frozen):
-    """The hospital: shared places and arrivals."""
+    """The hospital: shared places, their hours, who comes first, arrivals, and the centres if there are several.
+
+    Attributes
+    ----------
+    order
+        ``urgency``: clinical urgency, then the order of asking; ``arrival``: the order of asking alone.
+    """
 
     pools: Pools
     arrivals: Arrivals
+    opening: Opening = Opening()
+    order: Literal["urgency", "arrival"] = "urgency"
+    centres: dict[str, Centre] = {}
 
     @property
     def finite(self) -> bool:
-        """Whether any pool is limited."""
-        return any(places is not None for places in self.pools.model_dump().values())
+        """Whether any pool is limited, or closed at times."""
+        limited = [self.pools.model_dump(), self.opening.model_dump()]
+        limited += [centre.pools for centre in self.centres.values()]
+        return any(places is not None for part in limited for places in part.values())
+
+    def capacities(self, centre: str | None = None) -> dict[str, int | None]:
+        """Give the places by pool, of one centre where there are several."""
+        own = self.centres[centre].pools if centre is not None else {}
+        return {**self.pools.model_dump(), **own}
+
+
+class WhatIf(Frozen):
+    """Questions to a hospital (`sim.experiments.capacity`).
+
+    Attributes
+    ----------
+    target_share, target_days
+        The target: this share of those referred is infused within so many days.
+    smallest
+        Pool whose smallest number of places that meets the target is sought, up to ``largest``; null: not asked.
+    one_more
+        Pool of which one more place is tried; null: not asked.
+    turnaround
+        Factors of the median time from referral to infusion to try; null: not asked.
+    """
+
+    target_share: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = 0.95
+    target_days: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] = 60.0
+    smallest: str | None = None
+    largest: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 40
+    one_more: str | None = None
+    turnaround: Annotated[list[Annotated[float, Field(gt=0.0, allow_inf_nan=False)]], Field(min_length=1)] | None = None
+
+    @field_validator("smallest", "one_more")
+    @classmethod
+    def _pool_known(cls, name: str | None) -> str | None:
+        if name is not None and name not in Pools.model_fields:
+            raise ValueError(f"unknown pool {name!r}: {did_you_mean(name, Pools.model_fields)}")
+        return name
+
+
+class Budget(Frozen):
+    """Budget impact (`sim.experiments.budget`).
+
+    Attributes
+    ----------
+    years
+        Years after the introduction of the new policy.
+    new, displaced
+        Policy that is introduced, and policy whose place it takes; null: the first that is not the reference, and the
+        reference.
+    eligible_per_year
+        Patients eligible in the first year, to whom the results are scaled; null: as many as arrive.
+    uptake_from, uptake_to
+        Share of a year's patients who get the new policy, in the first and in the last year.
+    """
+
+    years: Annotated[int, Field(strict=True, ge=1, le=10)] = 5
+    new: str | None = None
+    displaced: str | None = None
+    eligible_per_year: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None = None
+    uptake_from: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = 0.2
+    uptake_to: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = 0.8
 
 
 class Products(Frozen):
@@ -125,7 +261,8 @@ class Settings(Frozen):
     seed
         Seed of the run.
     engine
-        ``simpy``: the engine of reference; ``batch``: compiled, unlimited places only.
+        ``simpy``: the engine of reference; ``batch``: compiled, unlimited places only; ``ward``: compiled, with shared
+        places.
     out, run
         Folder to write to (null: named by the settings); folder of an earlier run to build on.
     origin
@@ -144,13 +281,17 @@ class Settings(Frozen):
         Patient number of a replay.
     validation
         What a validation emulates; ``validate`` in the configuration.
+    years, replications, warm_up_years
+        Of experiment=capacity: years observed, replications, years before them that are left out (null: detected).
+    uptake
+        Of experiment=budget: how the new policy spreads from year to year.
     """
 
     model_config = ConfigDict(populate_by_name=True)  # `load` reads what `model_dump` writes, by either name
 
     experiment: str
     seed: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
-    engine: Literal["simpy", "batch"]
+    engine: Literal["simpy", "batch", "ward"]
     out: Path
     run: Path
     origin: Literal["referral", "infusion", "remission"]
@@ -166,6 +307,12 @@ class Settings(Frozen):
     biology: Biology
     clinic: Clinic
     hospital: Hospital
+    years: Annotated[float, Field(strict=True, gt=0.0, le=100.0)] = 10.0
+    replications: Annotated[int, Field(strict=True, ge=1, le=40_000)] = 30
+    warm_up_years: Annotated[float, Field(strict=True, ge=0.0, le=50.0)] | None = None
+    what_if: WhatIf = WhatIf()
+    budget: Budget = Budget()
+    uptake: Literal["immediate", "linear", "s_curve"] = "linear"
     follow_up: FollowUp
     executor: Executor
     economics: Annotated[Economics | None, BeforeValidator(none_is_none)] = None
@@ -367,9 +514,9 @@ def _engine_contradictions(settings: Settings) -> Iterator[str]:
         limited = [f"{name}={n}" for name, n in settings.hospital.pools.model_dump().items() if n is not None]
         yield (
             f"engine=batch grants every place at once and cannot run a finite hospital ({', '.join(limited)}): "
-            "set engine=simpy, or hospital=unlimited"
+            "set engine=simpy or engine=ward, or hospital=unlimited"
         )
-    if settings.hospital.arrivals.per_year is None:
+    if settings.hospital.arrivals.per_year is None and settings.hospital.arrivals.file is None:
         yield "hospital.arrivals.per_year: a finite hospital needs arrivals, for example hospital.arrivals.per_year=40"
 
 

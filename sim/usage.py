@@ -43,8 +43,8 @@ KEYS: Final = """\
 keys
   any number may be changed: clinic.transplant.trm.value=0.1, policy.selective.bca_window_months=9,
   hospital.pools.icu=2 (with hospital=small_centre)
-  seed, engine=simpy|batch, origin=referral|infusion|remission, horizon_years, reference=POLICY, journal=auto|on|off,
-  threads, out=DIR, quiet=true, cohort.n, cohort.patients=FILE.csv
+  seed, engine=simpy|batch|ward, origin=referral|infusion|remission, horizon_years, reference=POLICY,
+  journal=auto|on|off, threads, out=DIR, quiet=true, cohort.n, cohort.patients=FILE.csv
   executor=local|serial|dask, executor.workers, executor.address=tcp://host:8786; run=DIR extends an earlier run
   a policy's own care: policy.watch.set.clinic.supportive.early_tocilizumab=1
 """

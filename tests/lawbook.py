@@ -358,7 +358,8 @@ class Watch:
         if any(when < p.t for when in p.next):
             self._complain(p, event, f"planned in the past: {[k for k, when in enumerate(p.next) if when < p.t]}")
         planned = [action for action, at in self.CARRIED_OUT.items() if p.next[at] < INF]
-        wanted = bool((p.wants | p.holds) >> e.POOL_HCT & 1)
+        in_line = (e.POOL_HCT, e.POOL_MANUFACTURING, e.POOL_ONCOLOGY, e.POOL_DONOR_SEARCH)
+        wanted = any((p.wants | p.holds) >> pool & 1 for pool in in_line)
         if len(planned) > 1 or (planned and p.pending != planned[0]):
             self._complain(p, event, f"pending {p.pending}, planned {planned}")
         if p.pending != 0 and not planned and not wanted:

@@ -13,12 +13,14 @@ from sim.clinic.events import (
     DISCHARGE,
     ICANS_ONSET,
     ICU_DISCHARGE,
+    ICU_DIVERSION,
     POOL_HCT,
     POOL_ICU,
     POOL_WARD,
     RELAPSE_NEGATIVE,
     RELAPSE_POSITIVE,
     SMR_STEP,
+    WARD_DIVERSION,
 )
 from sim.journal import note
 from sim.kernel import INF
@@ -35,6 +37,7 @@ WARD_BIT: Final = 1 << POOL_WARD
 ICU_BIT: Final = 1 << POOL_ICU
 HCT_BIT: Final = 1 << POOL_HCT
 
+_WAITING: Final = _j.WAITING
 _REMISSION: Final = _j.REMISSION
 _TRANSPLANTED: Final = _j.TRANSPLANTED
 _SECOND_REMISSION: Final = _j.SECOND_REMISSION
@@ -94,13 +97,29 @@ def retime_mortality(p: Any, q: Any) -> None:
     p.next[SMR_STEP] = next_ratio_change(p, q)
 
 
-def stay_in_ward(p: Any, until: float) -> None:
-    """Admit the patient, or keep them, until `until`; a stay on the transplant unit serves too."""
+def stay_in_ward(p: Any, q: Any, until: float) -> None:
+    """Admit the patient, or keep them, until `until`; a stay on the transplant unit serves too.
+
+    Before infusion the patient waits for the bed; an acute illness goes elsewhere after some time.
+    """
     p.ward_until = max(p.ward_until, until)
     if p.ward_since < INF:
         p.next[DISCHARGE] = p.ward_until
     elif p.holds & HCT_BIT == 0:
-        p.wants |= WARD_BIT
+        ask_for_ward_bed(p, q)
+
+
+def ask_for_ward_bed(p: Any, q: Any) -> None:
+    """Stand in line for a ward bed."""
+    p.wants |= WARD_BIT
+    if p.phase != _WAITING:
+        p.next[WARD_DIVERSION] = min(p.next[WARD_DIVERSION], p.t + q.ward_patience)
+
+
+def leave_ward_line(p: Any) -> None:
+    """Stop waiting for a ward bed."""
+    p.wants &= ~WARD_BIT
+    p.next[WARD_DIVERSION] = INF
 
 
 def begin_ward_stay(p: Any) -> None:
@@ -112,38 +131,61 @@ def begin_ward_stay(p: Any) -> None:
 def end_ward_stay(p: Any, j: Any) -> None:
     """Discharge from the ward (or the transplant unit) and free the bed."""
     if p.ward_since < INF:
-        unit = 2 if p.holds & HCT_BIT != 0 else 1
+        unit = 2 if p.holds & HCT_BIT != 0 else (3 if p.ward_elsewhere == 1 else 1)
         if p.t > p.ward_since:
             note(p, j, _WARD, p.ward_since, p.t, unit)
             p.ward_days += p.t - p.ward_since
     p.ward_since = INF
+    p.ward_elsewhere = 0
     p.next[DISCHARGE] = INF
-    p.wants &= ~WARD_BIT
+    leave_ward_line(p)
     p.holds &= ~(WARD_BIT | HCT_BIT)
 
 
-def ask_for_icu(p: Any, until: float) -> None:
-    """Ask for an ICU bed until `until`."""
+def discharge(p: Any, j: Any) -> None:
+    """Go home: from the ward, or from the intensive-care bed in which the patient waited for a ward bed."""
+    end_icu_stay(p, j)
+    end_ward_stay(p, j)
+
+
+def ask_for_icu(p: Any, q: Any, until: float) -> None:
+    """Ask for an ICU bed until `until`; nobody waits for long."""
     p.icu_until = max(p.icu_until, until)
     if p.icu_since < INF:
         p.next[ICU_DISCHARGE] = p.icu_until
+        leave_ward_line(p)
     else:
         p.wants |= ICU_BIT
+        p.next[ICU_DIVERSION] = min(p.next[ICU_DIVERSION], p.t + q.icu_patience)
 
 
 def begin_icu_stay(p: Any) -> None:
-    """An ICU bed is there."""
+    """An ICU bed is there; the ward bed is free for others meanwhile, the stay in hospital goes on (or begins)."""
     p.icu_since = p.t
     p.next[ICU_DISCHARGE] = max(p.t, p.icu_until)
+    p.next[ICU_DIVERSION] = INF
+    leave_ward_line(p)
+    p.holds &= ~WARD_BIT
+    if p.ward_since == INF:
+        begin_ward_stay(p)
+
+
+def leave_icu(p: Any, q: Any, j: Any) -> None:
+    """Intensive care is over: back to the ward as soon as there is a bed, in the ICU bed until then."""
+    if p.ward_since < INF and p.ward_until > p.t and p.holds & HCT_BIT == 0 and p.ward_elsewhere == 0:
+        ask_for_ward_bed(p, q)
+    else:
+        end_icu_stay(p, j)
 
 
 def end_icu_stay(p: Any, j: Any) -> None:
     """Leave the ICU and free its bed."""
     if p.icu_since < INF and p.t > p.icu_since:
-        note(p, j, _ICU, p.icu_since, p.t, 0)
+        note(p, j, _ICU, p.icu_since, p.t, 0 if p.holds & ICU_BIT != 0 else 1)
         p.icu_days += p.t - p.icu_since
     p.icu_since = INF
     p.next[ICU_DISCHARGE] = INF
+    p.next[ICU_DIVERSION] = INF
     p.wants &= ~ICU_BIT
     p.holds &= ~ICU_BIT
 

@@ -69,13 +69,25 @@ LEUKAEMIA_DEATH: Final = 42
 SMR_STEP: Final = 43
 APHERESIS_END: Final = 44
 
+# --- waiting for shared capacities
+ICU_DIVERSION: Final = 45  # no intensive-care bed in time
+WARD_DIVERSION: Final = 46  # no ward bed in time for an acute illness
+COURSE_DIVERSION: Final = 47  # no bed or slot in time for a course of treatment
+COURSE_BED_END: Final = 48
+SLOT_END: Final = 49  # a product for salvage, reinfusion or a sequential CAR is made
+SEARCH_END: Final = 50  # the donor search ends
+PRODUCT_EXPIRY: Final = 51
+LATE_BRIDGING: Final = 52  # a long time in line: bridging, or another cycle of it
+
 # --- shared capacities: pool k is granted by event GRANT + k
 POOL_APHERESIS: Final = 0
 POOL_MANUFACTURING: Final = 1
 POOL_WARD: Final = 2
 POOL_ICU: Final = 3
 POOL_HCT: Final = 4
-POOLS: Final = ("apheresis", "manufacturing", "ward", "icu", "hct")
+POOL_DONOR_SEARCH: Final = 5
+POOL_ONCOLOGY: Final = 6
+POOLS: Final = ("apheresis", "manufacturing", "ward", "icu", "hct", "donor_search", "oncology")
 
 
 def event_name(code: int) -> str:

@@ -147,7 +147,7 @@ def have_infection(p: Any, q: Any, j: Any) -> None:
     note(p, j, _NOTE_INFECTION, p.t, p.t, 2)
     stay = q.infection_stay * math.exp(q.infection_stay_spread * normal(p.seed, p.number, _INFECTION_STAY, nth))
     p.infection_until = max(p.infection_until, p.t + stay)
-    stay_in_ward(p, p.t + stay)
+    stay_in_ward(p, q, p.t + stay)
     if uniform(p.seed, p.number, _INFECTION_DEATH, nth) < q.infection_death:
         die(p, j, OF_INFECTION)
 

@@ -10,15 +10,26 @@ from sim import journal as _j
 from sim.biology.escape import seed_negative_clone
 from sim.biology.leukaemia import OVERT, seed_positive_clone
 from sim.biology.persistence import draw_expansion
-from sim.clinic.course import OF_WAITING, die, end_ward_stay, enter_phase, retime_mortality, stay_in_ward
+from sim.clinic.course import (
+    OF_WAITING,
+    die,
+    end_ward_stay,
+    enter_phase,
+    leave_ward_line,
+    retime_mortality,
+    stay_in_ward,
+)
 from sim.clinic.events import (
     APHERESIS,
     APHERESIS_END,
     INFUSION,
+    LATE_BRIDGING,
     LYMPHODEPLETION,
     POOL_APHERESIS,
     POOL_MANUFACTURING,
     PRODUCT,
+    PRODUCT_EXPIRY,
+    SEARCH_END,
     WAITING_LOSS,
 )
 from sim.clock import set_rate
@@ -49,6 +60,7 @@ _NOTE_REFERRAL: Final = _j.REFERRAL
 _NOTE_APHERESIS: Final = _j.APHERESIS
 _NOTE_FAILED: Final = _j.MANUFACTURE_FAILED
 _NOTE_BRIDGING: Final = _j.BRIDGING
+_NOTE_EXPIRED: Final = _j.PRODUCT_EXPIRED
 _NOTE_LYMPHODEPLETION: Final = _j.LYMPHODEPLETION
 _NOTE_INFUSION: Final = _j.INFUSION
 _NOTE_NOT_INFUSED: Final = _j.NOT_INFUSED
@@ -84,14 +96,30 @@ def begin_waiting(p: Any, q: Any) -> None:
     p.next[APHERESIS] = p.t + q.apheresis_share * (p.wait - q.lymphodepletion_days)
 
 
-def ask_for_apheresis(p: Any) -> None:
+def wait_in_line(p: Any, q: Any) -> None:
+    """Stand in line on the way to infusion: after some time bridging begins, or goes on for another cycle."""
+    p.next[LATE_BRIDGING] = p.t + q.late_bridging
+
+
+def bridge_in_line(p: Any, q: Any, j: Any) -> None:
+    """Bridge because of a long time in line."""
+    if p.bridged == 0:
+        p.bridged = 1
+        p.bridged_late = p.t
+    note(p, j, _NOTE_BRIDGING, p.t, p.t, 1)
+    p.next[LATE_BRIDGING] = p.t + q.bridging_cycle
+
+
+def ask_for_apheresis(p: Any, q: Any) -> None:
     """Ask for an apheresis slot."""
     p.wants |= APHERESIS_BIT
+    wait_in_line(p, q)
 
 
 def do_apheresis(p: Any, q: Any, j: Any) -> None:
     """Collect cells and start bridging."""
     p.attempt += 1
+    p.next[LATE_BRIDGING] = INF
     p.next[APHERESIS_END] = p.t + q.apheresis_days
     if p.attempt == 1:
         p.t_apheresis = p.t
@@ -101,10 +129,11 @@ def do_apheresis(p: Any, q: Any, j: Any) -> None:
     note(p, j, _NOTE_APHERESIS, p.t, p.t, p.attempt)
 
 
-def end_apheresis(p: Any) -> None:
+def end_apheresis(p: Any, q: Any) -> None:
     """Free the apheresis slot and ask for a manufacturing slot."""
     p.holds &= ~APHERESIS_BIT
     p.wants |= MANUFACTURING_BIT
+    wait_in_line(p, q)
 
 
 def begin_manufacturing(p: Any, q: Any) -> None:
@@ -113,6 +142,7 @@ def begin_manufacturing(p: Any, q: Any) -> None:
     if p.attempt > 1:
         z = normal(p.seed, p.number, _REMANUFACTURE_WAIT, p.attempt)
         span = q.remanufacture_days * math.exp(q.wait_spread * z)
+    p.next[LATE_BRIDGING] = INF
     p.next[PRODUCT] = p.t + span
 
 
@@ -123,12 +153,22 @@ def end_manufacturing(p: Any, q: Any, j: Any) -> int:
     if uniform(p.seed, p.number, _MANUFACTURE, p.attempt) < failure:
         note(p, j, _NOTE_FAILED, p.t, p.t, p.attempt)
         if p.attempt < q.most_aphereses and uniform(p.seed, p.number, _REAPHERESIS, p.attempt) < q.reapheresis:
-            p.wants |= APHERESIS_BIT
+            ask_for_apheresis(p, q)
             return 2
         return 0
     p.out_of_spec = 1 if uniform(p.seed, p.number, _OUT_OF_SPECIFICATION, 0) < q.out_of_spec_share else 0
     p.next[LYMPHODEPLETION] = p.t
     return 1
+
+
+def product_expires(p: Any, q: Any, j: Any) -> bool:
+    """No bed in the product's shelf life: it is lost; tell whether another one is made."""
+    leave_ward_line(p)
+    note(p, j, _NOTE_EXPIRED, p.t, p.t, p.attempt)
+    if p.attempt >= q.most_aphereses:
+        return False
+    ask_for_apheresis(p, q)
+    return True
 
 
 def lose_while_waiting(p: Any, q: Any, j: Any) -> bool:
@@ -151,6 +191,10 @@ def give_up_car(p: Any, j: Any, reason: int) -> None:
     p.next[PRODUCT] = INF
     p.next[LYMPHODEPLETION] = INF
     p.next[INFUSION] = INF
+    p.next[LATE_BRIDGING] = INF
+    p.next[PRODUCT_EXPIRY] = INF
+    p.next[SEARCH_END] = INF
+    p.search = 2
     end_ward_stay(p, j)
     p.wants = 0
     p.holds = 0
@@ -160,10 +204,16 @@ def begin_lymphodepletion(p: Any, q: Any, j: Any) -> None:
     """Admit, give fludarabine and cyclophosphamide; waiting longer than planned lets the burden grow."""
     enter_phase(p, j, _TREATMENT)
     set_rate(p, WAITING_LOSS, 0.0)
-    stay_in_ward(p, p.t + q.lymphodepletion_days)
+    stay_in_ward(p, q, p.t + q.lymphodepletion_days)
     p.t_lymphodepletion = p.t
-    delay = max(0.0, p.t - (p.wait - q.lymphodepletion_days))
-    if p.bridged == 1:
+    p.next[LATE_BRIDGING] = INF
+    p.next[PRODUCT_EXPIRY] = INF
+    planned = p.wait - q.lymphodepletion_days
+    delay = max(0.0, p.t - planned)
+    if p.bridged_late < INF:
+        before = min(delay, max(0.0, p.bridged_late - planned))
+        p.burden_now = min(0.0, p.burden + q.unbridged_growth * before + q.bridging_growth * (delay - before))
+    elif p.bridged == 1:
         p.burden_now = min(0.0, p.burden + q.bridging_growth * delay - q.bridging_kill)
     else:
         p.burden_now = min(0.0, p.burden + q.unbridged_growth * delay)
@@ -191,5 +241,5 @@ def infuse(p: Any, q: Any, j: Any) -> None:
     p.aplasia_since = p.t
     note(p, j, _NOTE_INFUSION, p.t, p.t, p.product + 100 * p.out_of_spec + 200 * p.donor_derived)
     if q.acute == 1:
-        stay_in_ward(p, p.t + q.planned_stay)
+        stay_in_ward(p, q, p.t + q.planned_stay)
     retime_mortality(p, q)

@@ -14,6 +14,7 @@ from sim.biology.escape import seed_sanctuary
 from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, draw_growth, logistic
 from sim.biology.persistence import draw_aplasia, end_aplasia
 from sim.clinic import events
+from sim.clinic.beds import REINFUSION_COURSE, SEQUENTIAL_COURSE, end_course_bed, end_slot
 from sim.clinic.course import (
     OF_BACKGROUND,
     OF_LEUKAEMIA,
@@ -22,16 +23,25 @@ from sim.clinic.course import (
     begin_icu_stay,
     begin_ward_stay,
     die,
+    discharge,
     end_acute_gvhd,
     end_aplasia_record,
     end_chronic_gvhd,
     end_hs,
     end_icu_stay,
-    end_ward_stay,
     enter_phase,
+    leave_icu,
     retime_leukaemia,
     retime_mortality,
     stay_in_ward,
+)
+from sim.clinic.courses import (
+    on_course_bed,
+    on_course_diversion,
+    on_course_slot,
+    on_icu_diversion,
+    on_ward_diversion,
+    plan_course,
 )
 from sim.clinic.decisions import decide, on_chimerism, on_confirmation, on_visit, weigh_samples
 from sim.clinic.immunity import (
@@ -53,13 +63,16 @@ from sim.clinic.manufacturing import (
     begin_lymphodepletion,
     begin_manufacturing,
     begin_waiting,
+    bridge_in_line,
     do_apheresis,
     end_apheresis,
     end_manufacturing,
     give_up_car,
     infuse,
     lose_while_waiting,
+    product_expires,
     referred,
+    wait_in_line,
 )
 from sim.clinic.monitoring import (
     find_clonotype,
@@ -70,10 +83,6 @@ from sim.clinic.policy import (
     REMISSION,
     WATCH,
     negative_clone_visible,
-)
-from sim.clinic.reinfusion import (
-    give_sequential_car,
-    reinfuse,
 )
 from sim.clinic.relapse import on_maintenance_stop, on_relapse, on_salvage_response, on_sanctuary_relapse
 from sim.clinic.salvage import (
@@ -93,9 +102,12 @@ from sim.clinic.transplant import (
     ask_for_transplant,
     begin_acute_gvhd,
     begin_chronic_gvhd,
+    begin_search,
     begin_unit_stay,
+    end_search,
     enter_transplant_unit,
     obstacle,
+    on_search,
     postpone_or_cancel,
     transplant,
 )
@@ -151,6 +163,7 @@ def on_referral(p: Any, q: Any, j: Any) -> None:
         on_infusion(p, q, j)
     elif referred(p, q):
         begin_waiting(p, q)
+        begin_search(p, q, 1)
     else:
         go_without_car(p, q, j, NOT_REFERRED)
 
@@ -177,7 +190,15 @@ def on_product(p: Any, q: Any, j: Any) -> None:
 
 def on_lymphodepletion(p: Any, q: Any, j: Any) -> None:
     """The product is there: lymphodepletion begins as soon as there is a bed."""
-    stay_in_ward(p, p.t + q.lymphodepletion_days)
+    wait_in_line(p, q)
+    p.next[events.PRODUCT_EXPIRY] = p.t + q.shelf_life
+    stay_in_ward(p, q, p.t + q.lymphodepletion_days)
+
+
+def on_product_expiry(p: Any, q: Any, j: Any) -> None:
+    """The product has expired before there was a bed."""
+    if not product_expires(p, q, j):
+        go_without_car(p, q, j, NOT_MADE)
 
 
 def on_infusion(p: Any, q: Any, j: Any) -> None:
@@ -284,19 +305,22 @@ def handle(p: Any, q: Any, j: Any, event: int) -> None:
     elif event == events.INFECTION:
         have_infection(p, q, j)
     elif event == events.DISCHARGE:
-        end_ward_stay(p, j)
+        discharge(p, j)
     elif event == GRANT + events.POOL_WARD:
         on_bed(p, q, j)
     elif event == events.REFERRAL:
         on_referral(p, q, j)
     elif event == events.APHERESIS:
-        ask_for_apheresis(p)
+        ask_for_apheresis(p, q)
     elif event == GRANT + events.POOL_APHERESIS:
         do_apheresis(p, q, j)
     elif event == GRANT + events.POOL_MANUFACTURING:
-        begin_manufacturing(p, q)
+        if p.course == 0:
+            begin_manufacturing(p, q)
+        else:
+            on_course_slot(p, q)
     elif event == events.APHERESIS_END:
-        end_apheresis(p)
+        end_apheresis(p, q)
     elif event == events.PRODUCT:
         on_product(p, q, j)
     elif event == events.LYMPHODEPLETION:
@@ -335,7 +359,8 @@ def handle(p: Any, q: Any, j: Any, event: int) -> None:
     elif event == events.RELAPSE_SANCTUARY:
         on_sanctuary_relapse(p, q, j)
     elif event == events.ICU_DISCHARGE:
-        end_icu_stay(p, j)
+        p.next[events.ICU_DISCHARGE] = INF
+        leave_icu(p, q, j)
     elif event == GRANT + events.POOL_ICU:
         begin_icu_stay(p)
     elif event == events.SALVAGE_RESPONSE:
@@ -344,12 +369,24 @@ def handle(p: Any, q: Any, j: Any, event: int) -> None:
         ask_for_transplant(p, q)
     elif event == GRANT + events.POOL_HCT:
         on_slot(p, q, j)
+    elif event == GRANT + events.POOL_DONOR_SEARCH:
+        on_search(p, q)
+    elif event == events.SEARCH_END:
+        end_search(p)
+    elif event == GRANT + events.POOL_ONCOLOGY:
+        on_course_bed(p, q, j)
+    elif event == events.COURSE_BED_END:
+        end_course_bed(p)
     else:
         handle_rare(p, q, j, event)
 
 
 def on_bed(p: Any, q: Any, j: Any) -> None:
     """A ward bed is there; for a patient with a product, lymphodepletion begins."""
+    p.next[events.WARD_DIVERSION] = INF
+    if p.ward_since < INF:
+        end_icu_stay(p, j)
+        return
     begin_ward_stay(p)
     if p.phase == _PHASE_WAITING and p.t_infusion == INF:
         begin_lymphodepletion(p, q, j)
@@ -374,11 +411,9 @@ def handle_rare(p: Any, q: Any, j: Any, event: int) -> None:
     elif event == events.CONFIRMATION:
         on_confirmation(p, q, j)
     elif event == events.REINFUSION:
-        advance_clones(p, q)
-        reinfuse(p, q, j)
+        plan_course(p, q, REINFUSION_COURSE)
     elif event == events.SEQUENTIAL_CAR:
-        advance_clones(p, q)
-        give_sequential_car(p, q, j)
+        plan_course(p, q, SEQUENTIAL_COURSE)
     elif event == events.MAINTENANCE_STOP:
         on_maintenance_stop(p, q, j)
     elif event == events.ACUTE_GVHD:
@@ -389,6 +424,18 @@ def handle_rare(p: Any, q: Any, j: Any, event: int) -> None:
         begin_chronic_gvhd(p, q, j, p.hcts - 1)
     elif event == events.CHRONIC_GVHD_END:
         end_chronic_gvhd(p, j)
+    elif event == events.SLOT_END:
+        end_slot(p)
+    elif event == events.COURSE_DIVERSION:
+        on_course_diversion(p, q, j)
+    elif event == events.WARD_DIVERSION:
+        on_ward_diversion(p, j)
+    elif event == events.ICU_DIVERSION:
+        on_icu_diversion(p, q, j)
+    elif event == events.PRODUCT_EXPIRY:
+        on_product_expiry(p, q, j)
+    elif event == events.LATE_BRIDGING:
+        bridge_in_line(p, q, j)
     elif event == events.CHIMERISM:
         on_chimerism(p, q, j)
     elif event == events.BOOST:

@@ -8,8 +8,9 @@ from typing import Any, Final
 from sim import decisions as _d
 from sim import journal as _j
 from sim.biology.leukaemia import reduce_clones
+from sim.clinic.beds import REINFUSION_COURSE, SEQUENTIAL_COURSE, ask_for_slot
 from sim.clinic.course import end_aplasia_record, end_maintenance, retime_leukaemia, stay_in_ward
-from sim.clinic.events import APLASIA_END, MAINTENANCE_STOP, REINFUSION, SEQUENTIAL_CAR
+from sim.clinic.events import APLASIA_END, MAINTENANCE_STOP, REINFUSION, SEQUENTIAL_CAR, SLOT_END
 from sim.clinic.immunity import plan_igg, retime_infections
 from sim.clinic.monitoring import HEMATOGONES
 from sim.clinic.policy import REINFUSE, SEQUENTIAL, TKI, product_left
@@ -36,8 +37,11 @@ def plan_reinfusion(p: Any, q: Any, rule: int) -> None:
     p.pending_since = p.t
     p.reinfusion_attempt = 0
     p.reinfusion_reason = FOR_MRD if p.mrd_seen > 0 else p.aplasia_lost_seen
-    wait = q.reinfusion_wait if product_left(p, q) else q.remanufacture_days
-    p.next[REINFUSION] = p.t + q.rule_after[rule] + wait
+    if product_left(p, q):
+        p.next[REINFUSION] = p.t + q.rule_after[rule] + q.reinfusion_wait
+    else:
+        p.course = REINFUSION_COURSE
+        ask_for_slot(p)
 
 
 def reinfusion_success(p: Any, q: Any) -> float:
@@ -69,7 +73,7 @@ def reinfuse(p: Any, q: Any, j: Any) -> None:
     if p.reinfusion_reason == FOR_MRD and uniform(p.seed, p.number, _REINFUSION_CRS, nth) < q.reinfusion_crs:
         p.tocilizumab_doses += 1
         note(p, j, _NOTE_TOCILIZUMAB, p.t, p.t, 1)
-        stay_in_ward(p, p.t + q.crs_duration)
+        stay_in_ward(p, q, p.t + q.crs_duration)
     if works:
         restart_car(p, q, j, nth)
         p.reinfusion_worked += 1
@@ -120,8 +124,20 @@ def plan_sequential_car(p: Any, q: Any, rule: int) -> bool:
     p.pending = SEQUENTIAL
     p.pending_rule = rule
     p.pending_since = p.t
-    p.next[SEQUENTIAL_CAR] = p.t + q.rule_after[rule] + q.sequential_wait
+    p.course = SEQUENTIAL_COURSE
+    ask_for_slot(p)
     return True
+
+
+def begin_making_again(p: Any, q: Any) -> None:
+    """A slot is there: the cells of a reinfusion or a sequential CAR are made."""
+    if p.course == SEQUENTIAL_COURSE:
+        p.next[SEQUENTIAL_CAR] = p.t + q.rule_after[p.pending_rule] + q.sequential_wait
+        p.next[SLOT_END] = p.next[SEQUENTIAL_CAR]
+    else:
+        p.next[REINFUSION] = p.t + q.rule_after[p.pending_rule] + q.remanufacture_days
+        p.next[SLOT_END] = p.next[REINFUSION]
+    p.course = 0
 
 
 def give_sequential_car(p: Any, q: Any, j: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sim import journal as _j
 from sim.biology.leukaemia import advance_clones
 from sim.clinic import events
+from sim.clinic.beds import drop_course
 from sim.clinic.course import (
     OF_TOXICITY,
     die,
@@ -72,6 +73,7 @@ def drop_plans(p: Any, j: Any) -> None:
     """Overt leukaemia: what was planned or taken in remission stops; a transplant's own mortality is past."""
     cancel_transplant(p, j)
     end_maintenance(p, j)
+    drop_course(p)
     p.pending = 0
     p.next[events.REINFUSION] = INF
     p.next[events.SEQUENTIAL_CAR] = INF

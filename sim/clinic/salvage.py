@@ -14,9 +14,11 @@ from sim import journal as _j
 from sim.biology.escape import NONRESPONDER
 from sim.biology.leukaemia import OVERT, advance_clones, centred_burden, logistic, logit
 from sim.biology.persistence import end_aplasia
+from sim.clinic.beds import SALVAGE_COURSE, ask_for_course_bed, ask_for_slot
 from sim.clinic.course import end_aplasia_record, end_salvage_course, enter_phase, retime_leukaemia
 from sim.clinic.events import (
     APLASIA_END,
+    COURSE_DIVERSION,
     HCT_READY,
     LEUKAEMIA_DEATH,
     MAINTENANCE_STOP,
@@ -141,13 +143,23 @@ def choose_salvage(p: Any, q: Any) -> int:
 
 
 def begin_line(p: Any, q: Any, j: Any) -> None:
-    """Start the next line of salvage."""
+    """Start the next line of salvage: it begins when there is a bed, and before it a slot where cells are made."""
     p.salvage_line += 1
     stop_car_for_salvage(p, j)
     p.salvage_therapy = choose_salvage(p, q)
     p.salvage_wish = 0
     if p.salvage_therapy == INOTUZUMAB:
         p.inotuzumab_given = 1
+    p.course = SALVAGE_COURSE
+    if p.salvage_therapy == CD22_CAR or p.salvage_therapy == SECOND_CAR:
+        ask_for_slot(p)
+    else:
+        ask_for_course_bed(p)
+    p.next[COURSE_DIVERSION] = p.t + q.course_patience
+
+
+def begin_course(p: Any, q: Any) -> None:
+    """The line's therapy begins."""
     p.salvage_since = p.t
     p.next[SALVAGE_RESPONSE] = p.t + q.salvage_course
 

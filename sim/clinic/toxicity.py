@@ -89,7 +89,7 @@ def begin_crs(p: Any, q: Any, j: Any) -> None:
     length = q.crs_duration * math.exp(q.crs_duration_spread * normal(p.seed, p.number, _CRS_DURATION, 0))
     if p.crs_grade >= 3:
         length *= q.crs_severe_duration
-    stay_in_ward(p, p.t + length)
+    stay_in_ward(p, q, p.t + length)
     if p.crs_grade >= 2:
         p.next[CRS_PEAK] = p.t + q.crs_peak_share * length
     p.next[CRS_END] = p.t + length
@@ -119,8 +119,8 @@ def peak_crs(p: Any, q: Any, j: Any) -> None:
 def enter_icu(p: Any, q: Any, nth: int) -> None:
     """Need intensive care for a lognormal time."""
     until = p.t + q.icu_stay * math.exp(q.icu_stay_spread * normal(p.seed, p.number, _ICU_STAY, nth))
-    ask_for_icu(p, until)
-    stay_in_ward(p, until)
+    ask_for_icu(p, q, until)
+    stay_in_ward(p, q, until)
 
 
 def finish_crs(p: Any, q: Any, j: Any) -> None:
@@ -140,7 +140,7 @@ def begin_hs(p: Any, q: Any) -> None:
     u = uniform(p.seed, p.number, _HS_STEP, 0)
     p.hs_step = 3 if u < q.hs_step3 else (2 if u < q.hs_step2 else 1)
     length = q.hs_duration * math.exp(q.hs_duration_spread * normal(p.seed, p.number, _HS_DURATION, 0))
-    stay_in_ward(p, p.t + length)
+    stay_in_ward(p, q, p.t + length)
     if uniform(p.seed, p.number, _HS_DEATH, 0) < q.hs_death:
         p.next[TOXIC_DEATH] = min(p.next[TOXIC_DEATH], p.t + length)
     else:
@@ -179,7 +179,7 @@ def begin_icans(p: Any, q: Any, j: Any) -> None:
     """ICANS: treated from grade 3 on with steroids and anakinra; fatal oedema is rare."""
     p.icans_start = p.t
     length = q.icans_duration * math.exp(q.icans_duration_spread * normal(p.seed, p.number, _ICANS_DURATION, 0))
-    stay_in_ward(p, p.t + length)
+    stay_in_ward(p, q, p.t + length)
     if p.icans_grade >= 3:
         if p.steroid == 0:
             p.steroid = 1

@@ -35,7 +35,9 @@ from sim.clinic.events import (
     LATE_EFFECT,
     MAINTENANCE_STOP,
     NEUTROPHIL_RECOVERY,
+    POOL_DONOR_SEARCH,
     RELAPSE_SANCTUARY,
+    SEARCH_END,
     SECOND_CANCER,
     TRANSPLANT_DEATH,
 )
@@ -46,6 +48,8 @@ from sim.draws import normal, uniform
 from sim.journal import note
 from sim.kernel import INF
 from sim.units import DAYS_PER_YEAR
+
+SEARCH_BIT: Final = 1 << POOL_DONOR_SEARCH
 
 TBI: Final = 1
 CHEMOTHERAPY: Final = 2
@@ -99,6 +103,7 @@ def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> bool:
     p.salvage_hct = 0
     p.postponed = 0
     p.mrd_trigger = 1 if p.mrd_seen > 0 else 0
+    begin_search(p, q, 0)
     if q.rule_timing[rule] == PRACTICE_TIMING:
         u = uniform(p.seed, p.number, _PRACTICE_TIME, 0)
         p.next[HCT_READY] = max(p.t, p.t_infusion + q.practice_hct_from + u * (q.practice_hct_to - q.practice_hct_from))
@@ -130,9 +135,38 @@ def enter_transplant_unit(p: Any, q: Any, j: Any) -> None:
     ask_for_transplant(p, q)
 
 
+def begin_search(p: Any, q: Any, upfront: int) -> None:
+    """Ask for a search for an unrelated donor, once: at referral where it begins upfront, else when it is needed."""
+    if p.donor == 2 and p.search == 0 and q.upfront_search == upfront:
+        p.search = 1
+        p.search_since = p.t
+        p.wants |= SEARCH_BIT
+
+
+def on_search(p: Any, q: Any) -> None:
+    """The search begins; what waited for it goes on, later by the time in line."""
+    p.search = 2
+    p.next[SEARCH_END] = p.t + q.donor_search
+    late = p.t - p.search_since
+    if p.hct_due == 1:
+        p.hct_due = 0
+        p.next[HCT_READY] = p.t + q.donor_search
+    elif late > 0.0 and q.upfront_search == 0 and p.next[HCT_READY] < INF:
+        p.next[HCT_READY] += late
+
+
+def end_search(p: Any) -> None:
+    """The search is over."""
+    p.holds &= ~SEARCH_BIT
+    p.next[SEARCH_END] = INF
+
+
 def ask_for_transplant(p: Any, q: Any) -> None:
-    """Work-up done: ask for a slot on the transplant unit."""
-    p.wants |= HCT_BIT
+    """Work-up done: ask for a slot on the transplant unit, unless the donor search has not even begun."""
+    if p.search == 1:
+        p.hct_due = 1
+    else:
+        p.wants |= HCT_BIT
 
 
 def obstacle(p: Any) -> bool:
@@ -166,6 +200,7 @@ def cancel_transplant(p: Any, j: Any) -> None:
         note(p, j, _NOTE_CANCELLED, p.t, p.t, TRANSPLANT)
         p.pending = 0
     p.next[HCT_READY] = INF
+    p.hct_due = 0
     p.wants &= ~HCT_BIT
 
 

@@ -113,6 +113,27 @@ class Valuation:
         items = work["items"].reshape(-1, kernel.PERIODS, 2)[: len(self.items), :periods]
         return Valued(lines, cells.reshape(2, rowcount, periods, 2), items.copy())
 
+    def cells(self, rows: np.ndarray, first_row: np.ndarray, people: np.ndarray, periods: int) -> np.ndarray:
+        """Value lives with the periods that stand in the tariff's record; give undiscounted cost by category, period.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (categories + perspectives, periods), summed over the lives.
+        """
+        self.tariff.record["period_count"] = periods
+        attributes = np.stack([np.asarray(people[name], dtype=np.float64) for name in ATTRIBUTES], axis=1)
+        self._check_products(attributes[:, -1])
+        count = len(CATEGORIES) + len(PERSPECTIVES)
+        lines, found = np.zeros((len(first_row) - 1, len(self.columns))), np.zeros((2, count * periods * 2))
+        work, among = np.zeros(1, dtype=WORK), np.ones(len(first_row) - 1, dtype=np.int64)
+        if jit_enabled():
+            _function()(rows, first_row, attributes, among, self.tariff.record, work, lines, found)
+        else:
+            record, plain = self.tariff.record.view(np.recarray), work.view(np.recarray)
+            _function()(rows.view(np.recarray), first_row, attributes, among, record, plain, lines, found)
+        return np.asarray(found.reshape(2, count, periods, 2)[0, :, :, 0])
+
     def _check_products(self, codes: np.ndarray) -> None:
         for code in np.unique(codes).astype(int):
             if np.isnan(self.tariff.product_price[code]):

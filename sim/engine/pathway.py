@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
+def first_come(p: Any, q: Any, pool: int) -> int:
+    """Serve in the order of asking: everybody is equally urgent."""
+    return 0
+
+
 @dataclass(frozen=True)
 class Pathway:
     """A model as handlers over a patient's calendar.
@@ -25,6 +30,8 @@ class Pathway:
         ``finish(p, j)`` closes the books of a patient who is alive at the horizon.
     pools
         Names of the shared capacities; bit k of ``p.wants`` and ``p.holds`` stands for pool k.
+    urgency
+        ``urgency(p, q, pool)`` ranks a request when it is made: lower is served first, equals in the order of asking.
     """
 
     name: str
@@ -33,3 +40,4 @@ class Pathway:
     handle: Callable[[Any, Any, Any, int], None]
     finish: Callable[[Any, Any], None]
     pools: tuple[str, ...] = ()
+    urgency: Callable[[Any, Any, int], int] = first_come

@@ -20,6 +20,14 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "tornado": ("sim.experiments.tornado", "every parameter at its own low and high; two-way, threshold, structures"),
     "sweep": ("sim.experiments.grid", "cells of any settings: grids, Latin hypercube, Sobol; one table"),
     "voi": ("sim.experiments.voi", "value of information from a finished probabilistic analysis (run=...)"),
+    "capacity": (
+        "sim.experiments.capacity",
+        "what policies do to a hospital: waits, queues, occupancy, losses in line",
+    ),
+    "budget": (
+        "sim.experiments.budget",
+        "what a new policy costs the payer, year by year, with and without enough places",
+    ),
     "parameters": ("sim.experiments.parameters", "every parameter with range, source and status"),
 }
 #: Those that compose further settings: their ``run`` takes, behind the settings, what does so.

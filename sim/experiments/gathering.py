@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sim.economics.accounts import Accounts
 
 #: Fewer lives than this are over before worker processes have started (measured: 2 CPU seconds each).
-SHORT: Final = {"batch": 600_000, "simpy": 6_000}
+SHORT: Final = {"batch": 600_000, "ward": 600_000, "simpy": 6_000}
 #: Lives in a piece of a SimPy block: about a second.
 PIECE_LIVES: Final = 2_000
 #: Blocks in a chunk whose journal is kept: some 50 MB of memory each.
@@ -361,7 +361,7 @@ def gather(simulation: Simulation, kinds: Sequence[type[Gatherer]], store: Store
     policies = len(settings.policy)
     finished = sum(span.n for span in done) * policies
     short = n * policies - finished < SHORT[settings.engine]
-    threads = settings.threads or cores() if settings.engine == "batch" else 1
+    threads = settings.threads or cores() if settings.engine != "simpy" else 1
     puzzles: dict[Span, list[Block]] = {}
     with (
         progress(n * policies, "lives", quiet=settings.quiet, done=finished) as advance,

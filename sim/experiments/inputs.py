@@ -50,6 +50,7 @@ def kernel_values(settings: Any, policy: str) -> dict[str, Any]:
     values |= _product_values(settings.product.catalogue)
     values |= _cohort_values(settings.cohort)
     values |= _policy_values(settings, policy, values)
+    values["by_urgency"] = int(settings.hospital.order == "urgency")
     values["life_table"] = cumulative_hazards(settings.life_table.country, settings.life_table.year).ravel()
     return values
 

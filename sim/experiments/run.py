@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from sim import cohort as cohorts
-from sim import decisions
 from sim.clinic.course import reach_horizon
 from sim.clinic.events import POOLS
 from sim.clinic.pathway import begin, handle
-from sim.draws import uniforms
+from sim.clinic.urgency import urgency
 from sim.engine.pathway import Pathway
 from sim.experiments.inputs import as_object, as_record, kernel_values
 from sim.experiments.spans import Span
@@ -24,7 +23,7 @@ from sim.patient import Patient
 from sim.units import DAYS_PER_YEAR
 
 #: The project's pathway, ready for any engine.
-PATHWAY = Pathway("cartwin", Patient, begin, handle, reach_horizon, POOLS)
+PATHWAY = Pathway("cartwin", Patient, begin, handle, reach_horizon, POOLS, urgency)
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,16 @@ class Simulation:
     def shared(self) -> bool:
         """Whether patients share a hospital's places: then the cohort is run as a whole."""
         hospital = self.settings.hospital
-        return hospital.arrivals.per_year is not None or any(c is not None for c in self._capacities().values())
+        return hospital.arrivals.per_year is not None or hospital.arrivals.file is not None or hospital.finite
+
+    @property
+    def _batched(self) -> bool:
+        """Whether patients stream through compiled code: also under ``ward`` when they share nothing."""
+        return self.settings.engine == "batch" or (self.settings.engine == "ward" and not self.shared)
 
     def prepare(self) -> None:
         """Compile (or load) the kernel once, before threads or workers need it."""
-        if self.settings.engine == "batch":
+        if self._batched:
             from sim.engine.batch import run_batch
 
             run_batch(PATHWAY, self.attributes(0, 1), next(iter(self._records.values())), seed=0, journal=False)
@@ -98,7 +102,7 @@ class Simulation:
             yield from _split(self._shared_block())
             return
         self.prepare()
-        threads = _threads(self.settings.threads) if self.settings.engine == "batch" else 1
+        threads = _threads(self.settings.threads) if self._batched else 1
         yield from _in_threads(self.block, list(Span(0, self.n).blocks()), threads)
 
     def chunk(self, span: Span) -> Iterator[Block]:
@@ -111,18 +115,14 @@ class Simulation:
 
     def block(self, span: Span) -> Block:
         """Run consecutive patients who share nothing."""
-        if self.settings.engine == "batch":
+        if self._batched:
             return self._batch_block(span.first, span.n)
-        return self._under_simpy(span.first, span.n, None)
+        return self._under_simpy(span.first, span.n)
 
     def one(self, number: int) -> Block:
         """Run one patient under every policy, with journal, on SimPy."""
         self.journal = True
-        return self._under_simpy(number, 1, None)
-
-    def _capacities(self) -> dict[str, int | None]:
-        pools = self.settings.hospital.pools
-        return {name: getattr(pools, name) for name in POOLS}
+        return self._under_simpy(number, 1)
 
     @cached_property
     def _records(self) -> dict[str, np.ndarray]:
@@ -147,14 +147,19 @@ class Simulation:
         return block
 
     def _shared_block(self) -> Block:
-        per_year = self.settings.hospital.arrivals.per_year
-        arrivals = None
-        if per_year is not None:
-            gaps = -np.log(uniforms(self.settings.seed, np.arange(self.n), decisions.ARRIVAL))
-            arrivals = np.cumsum(gaps * DAYS_PER_YEAR / per_year)
-        return self._under_simpy(0, self.n, arrivals)
+        from sim.experiments.shared import arrivals_of, live_together
 
-    def _under_simpy(self, first: int, count: int, arrivals: np.ndarray | None) -> Block:
+        numbers, attributes = np.arange(self.n), self.attributes(0, self.n)
+        arrivals = arrivals_of(self.settings, numbers)
+        block = Block(0, {})
+        for name, values in self.values.items():
+            world = live_together(
+                self.settings, values, attributes, numbers, arrivals, horizon=self.horizon, journal=self.journal
+            )
+            _keep(block, name, world.lives, world.rows, world.first_row, self.journal)
+        return block
+
+    def _under_simpy(self, first: int, count: int) -> Block:
         from sim.engine.simpy_driver import run_simpy
 
         attributes = self.attributes(first, count)
@@ -168,8 +173,7 @@ class Simulation:
                 first=first,
                 horizon=self.horizon,
                 journal=self.journal,
-                capacities=self._capacities(),
-                arrivals=arrivals,
+                capacities=self.settings.hospital.capacities(),
             )
             _keep(block, name, lives, rows, first_row, self.journal)
         return block

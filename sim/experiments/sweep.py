@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 RECORD: Final = "sweep.json"
 #: Measures that are printed: name, months, heading.
 SHOWN: Final = (("cr", None, "CR"), ("efs", 24.0, "EFS 24"), ("os", 24.0, "OS 24"), ("life_years", None, "life-years"))
+#: The same of hospitals.
+SHOWN_OF_HOSPITALS: Final = (
+    ("infused_in_time", None, "infused in time"),
+    ("wait_hct_mean", None, "days for HCT room"),
+    ("relapses_awaiting_hct", None, "relapses in wait/yr"),
+    ("life_years", None, "life-years"),
+)
+
+
+def _shown(frame: pd.DataFrame) -> tuple[tuple[str, float | None, str], ...]:
+    return SHOWN_OF_HOSPITALS if (frame["measure"] == "infused_in_time").any() else SHOWN
 
 
 def sweep(jobs: Sequence[Job]) -> Path:
@@ -98,7 +109,12 @@ def collect(jobs: Sequence[Job], folder: Path, *, quiet: bool) -> None:
     summary.to_csv(folder / "sweep.csv", index=False)
     if not quiet:
         _show(summary, "value", "summary")
-    if _same_patients(places):
+    if all((place / "replications.csv").exists() for place in places):
+        differences = paired_hospitals(jobs, places)
+        differences.to_csv(folder / "sweep_paired.csv", index=False)
+        if not quiet and len(differences):
+            _show(differences, "difference", "difference in the same worlds")
+    elif _same_patients(places):
         differences = paired(jobs, places)
         differences.to_csv(folder / "sweep_paired.csv", index=False)
         if not quiet and len(differences):
@@ -144,6 +160,23 @@ def paired(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(frames) if frames else pd.DataFrame()
 
 
+def paired_hospitals(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
+    """Compare each job's policies with job 0 replication by replication (see `paired`)."""
+    from sim.experiments.capacity import compare
+
+    numbers = [pd.read_csv(place / "replications.csv") for place in places]
+    first = jobs[0].settings
+    frames = []
+    for number in range(1, len(jobs)):
+        for policy in sorted(jobs[number].settings.policy):
+            reference = policy if policy in first.policy else first.reference_policy
+            ours, theirs = numbers[number], numbers[0]
+            frame = compare(ours[ours["policy"] == policy], theirs[theirs["policy"] == reference])
+            frame = frame.assign(policy=policy, reference=reference, reference_job=0)
+            frames.append(_labelled(frame, jobs, number))
+    return pd.concat(frames) if frames else pd.DataFrame()
+
+
 def _difference(
     places: Sequence[Path], number: int, policy: str, reference: str, origin: str, years: float | None
 ) -> pd.DataFrame:
@@ -176,7 +209,7 @@ def _rows(frame: pd.DataFrame, column: str) -> Iterator[list[str]]:
     overall = frame[frame["stratum"] == "all"] if "stratum" in frame else frame
     for (job, overrides, policy), part in overall.groupby(["job", "overrides", "policy"], sort=False):
         cells = []
-        for measure, months, _ in SHOWN:
+        for measure, months, _ in _shown(frame):
             found = part[part["measure"] == measure]
             found = found[found["months"].isna()] if months is None else found[found["months"] == months]
             cells.append("" if found.empty else f"{found[column].iloc[0]:.3f} ({found['mc_se'].iloc[0]:.3f})")
@@ -188,7 +221,7 @@ def _show(frame: pd.DataFrame, column: str, title: str) -> None:
 
     from sim.experiments.parameters import console
 
-    headings = (heading for _, _, heading in SHOWN)
+    headings = (heading for _, _, heading in _shown(frame))
     table = Table("job", "overrides", "policy", *headings, title=f"{title} (Monte-Carlo error)")
     for row in _rows(frame, column):
         table.add_row(*row)

@@ -54,6 +54,11 @@ FILES = {
     "voi_evpi": "voi_evpi.csv",
     "voi_evppi": "voi_evppi.csv",
     "voi_evsi": "voi_evsi.csv",
+    "waits": "waits.csv",
+    "times": "times.csv",
+    "flow": "flow.csv",
+    "week": "week.csv",
+    "budget": "budget.csv",
 }
 
 
@@ -109,6 +114,8 @@ class Frames:
         Of a sweep (`sim.experiments.grid`).
     voi_evpi, voi_evppi, voi_evsi
         Of a value-of-information analysis (`sim.experiments.voi`).
+    waits, times, flow, week, budget
+        What a hospital did, and the budget (`docs/hospital.md`).
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -152,6 +159,11 @@ class Frames:
     voi_evpi: pd.DataFrame | None = None
     voi_evppi: pd.DataFrame | None = None
     voi_evsi: pd.DataFrame | None = None
+    waits: pd.DataFrame | None = None
+    times: pd.DataFrame | None = None
+    flow: pd.DataFrame | None = None
+    week: pd.DataFrame | None = None
+    budget: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

@@ -28,6 +28,7 @@ MODULES: Final = (
     "acceptability",
     "sensitivity",
     "information",
+    "hospital",
 )
 
 

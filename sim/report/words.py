@@ -70,6 +70,7 @@ POINTS: Final[dict[int, str]] = {
     journal.LEVETIRACETAM: "levetiracetam",
     journal.CANCELLED: "plan cancelled",
     journal.DEATH: "death",
+    journal.PRODUCT_EXPIRED: "product expired",
 }
 NAMES: Final[dict[int, str]] = {**PHASES, **OVERLAYS, **POINTS}
 
@@ -83,7 +84,7 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
         "tyrosine kinase inhibitor",
         "sequential CD22 CAR T",
     ),
-    "pools": ("apheresis", "manufacturing", "ward", "intensive care", "transplant"),
+    "pools": ("apheresis", "manufacturing", "ward", "intensive care", "transplant", "donor search", "oncology ward"),
     "products": (),
     "therapies": ("", "blinatumomab", "inotuzumab", "CD22 CAR T", "second CD19 CAR T", "chemotherapy"),
 }
@@ -300,6 +301,8 @@ _LISTED: Final[dict[int, Sequence[str]]] = {
     journal.IEC_HS: _STEPS,
     journal.ACUTE_GVHD: ("", *(f"grade {g}" for g in _GRADES[1:])),
     journal.LATE_EFFECT: ("", "chronic condition", "neurocognitive"),
+    journal.ICU: ("", "another hospital"),
+    journal.BRIDGING: ("", "long time in line"),
     journal.LYMPHODEPLETION: ("", "fludarabine by exposure"),
     journal.STEROID: ("for CRS", "for ICANS"),
     journal.INFECTION: ("", "mild", "severe"),

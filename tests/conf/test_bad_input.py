@@ -50,7 +50,7 @@ LINE: list[tuple[list[str], list[str]]] = [
         ["policy.watch.set.clinic.supportive.early_tociluzumab=1"],
         ["policy.watch.set", "did you mean 'clinic.supportive.early_tocilizumab'?"],
     ),
-    (["engine=batch", "hospital.pools.icu=2"], ["engine=batch", "icu=2", "engine=simpy"]),
+    (["engine=batch", "hospital.pools.icu=2"], ["engine=batch", "icu=2", "engine=simpy", "engine=ward"]),
     (["compare"], ["cannot read 'compare'", "experiment=compare"]),
     (["eliana"], ["cannot read 'eliana'", "cohort=eliana"]),
     (["out=a=b"], ["cannot read 'out=a=b'", "quote"]),

@@ -39,8 +39,10 @@ OF_POLICY = {
 }
 #: Lines that reach the kernel under another name: the policy's B-cell threshold picks one as `recovery_delay`.
 RENAMED = {"recovery_pct1", "recovery_pct3", "recovery_abs10", "recovery_abs50"}
-#: Journal codes that nothing writes yet: places in time of a finite hospital.
-RESERVED = {"DIVERTED"}
+#: Journal codes that nothing writes yet.
+RESERVED: set[str] = set()
+#: What the hospital's settings add.
+OF_HOSPITAL = {"by_urgency"}
 #: Attributes no handler reads, and who does.
 UNREAD_ATTRIBUTES = {"weight": "priced: doses per kilogram", "burden_class": "strata of the results"}
 
@@ -74,7 +76,7 @@ def test_every_value_of_the_kernel_comes_from_a_line_or_a_documented_field():
     settings = settings_of()
     lines = {key.rsplit(".", 1)[-1] for group in (settings.biology, settings.clinic) for key, _ in group.lines()}
     products = {f"product_{name}" for name in type(next(iter(settings.product.catalogue.values()))).model_fields}
-    sources = [lines, products, OF_COHORT, OF_POLICY, {"life_table"}]
+    sources = [lines, products, OF_COHORT, OF_POLICY, OF_HOSPITAL, {"life_table"}]
     values = kernel_values(settings, "hybrid")
     assert set(values) == set().union(*sources)
     assert len(values) == sum(map(len, sources))  # none takes the name of another

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 import pytest
 from support import World, attributes_of, live, settings_of, with_policy
 
@@ -113,8 +114,33 @@ def usual(policy: str, product: str | None, gates: tuple[tuple[str, float], ...]
     return live(base, policy, PATIENTS, attributes=attributes)
 
 
+#: Lines that matter only where places are scarce, and a hospital where they are.
+SCARCE = "clinic.queueing."
+PLACES = {"apheresis": 2, "manufacturing": 9, "ward": 1, "icu": 1, "hct": 1, "donor_search": 1, "oncology": 1}
+QUEUEING = 300
+
+
+@functools.cache
+def crowded(key: str, value: float | None, policy: str) -> World:
+    base = BASE if value is None else BASE.with_value(key, value)
+    base = with_more_policies(base)
+    days = np.linspace(0.0, 1500.0, QUEUEING)
+    return live(base, policy, QUEUEING, engine="simpy", capacities=PLACES, arrivals=days)
+
+
+def moves_a_queue(key: str) -> tuple[bool, bool]:
+    """The same in a hospital with few places."""
+    for value in other_values(LINES[key]):
+        for policy in ("reinfusion", "watch", "consolidate"):
+            if crowded(key, value, policy).rows.tobytes() != crowded("", None, policy).rows.tobytes():
+                return True, True
+    return False, False
+
+
 def moves(key: str) -> tuple[bool, bool]:
     """Tell whether another value of the line changes any published field, and any journal."""
+    if key.startswith(SCARCE):
+        return moves_a_queue(key)
     product = key.split(".")[2] if key.startswith("product.") else PRODUCTS.get(key)
     gates = tuple(gate(key).items())
     base, attributes = world(product, gates)
