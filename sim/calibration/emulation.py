@@ -20,11 +20,10 @@ from sim.calibration.study import Study, cohort_data
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
 from sim.conf import options
-from sim.engine.batch import compile_pathway, new_lives
+from sim.engine.batch import compile_pathway, live_in, new_lives
 from sim.experiments.inputs import as_record, kernel_values
 from sim.experiments.run import PATHWAY
 from sim.journal import ROW
-from sim.kernel import jit_enabled
 from sim.lines import Count, Line, Switch
 from sim.problems import Problem, did_you_mean, joined
 from sim.settings import Settings
@@ -33,7 +32,6 @@ from sim.units import DAYS_PER_YEAR
 #: Patients simulated for a study unless it is told otherwise.
 PATIENTS: Final = 8192
 #: Journal arrays of a run that keeps none.
-_NO_JOURNAL: Final = 0
 
 
 def study_settings(base: Settings, study: Study) -> Settings:
@@ -178,20 +176,8 @@ def _kernel_number(line: Line, key: str, value: float) -> float:
 
 def _live(fresh: np.ndarray, record: np.ndarray, horizon: float, lives: np.ndarray) -> None:
     np.copyto(lives, fresh)
-    rows = np.zeros(_NO_JOURNAL, dtype=ROW)
-    cursor = np.zeros(3, dtype=np.int64)
     first_row = np.zeros(len(lives) + 1, dtype=np.int64)
-    run = compile_pathway(PATHWAY)
-    if jit_enabled():
-        run(lives, record, (rows, cursor), first_row, horizon)
-    else:
-        run(
-            lives.view(np.recarray),
-            record.view(np.recarray),
-            (rows.view(np.recarray), cursor),
-            first_row,
-            horizon,
-        )
+    live_in(compile_pathway(PATHWAY), lives, record, np.zeros(0, dtype=ROW), first_row, horizon)
 
 
 def worlds_of(base: Settings, studies: Iterable[Study], patients: int = PATIENTS) -> dict[str, World]:

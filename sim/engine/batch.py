@@ -137,7 +137,7 @@ def run_batch(
         lives = new_lives(pathway, attributes, seed, first)
         rows = np.zeros(room, dtype=ROW)
         first_row = np.zeros(len(lives) + 1, dtype=np.int64)
-        written = _run(run, lives, parameters, rows, first_row, horizon)
+        written = live_in(run, lives, parameters, rows, first_row, horizon)
         if written <= room or not journal:
             break
         room = written
@@ -146,7 +146,7 @@ def run_batch(
     return lives, rows[:written] if journal else rows, first_row
 
 
-def _run(
+def live_in(
     run: Callable[..., None],
     lives: np.ndarray,
     parameters: np.ndarray,
@@ -154,7 +154,26 @@ def _run(
     first_row: np.ndarray,
     horizon: float,
 ) -> int:
-    """Run all lives, compiled or interpreted; tell how many journal rows they wrote."""
+    """Live all lives in memory that is there already, compiled or interpreted.
+
+    Parameters
+    ----------
+    run
+        What `compile_pathway` gave.
+    lives
+        Records of `new_lives`; they become those at the end.
+    parameters
+        One-row structured array of kernel parameters.
+    rows, first_row
+        Room for journal rows (none: no journal), and for where each patient's rows begin, shape (n + 1,).
+    horizon
+        Days after which lives are no longer followed.
+
+    Returns
+    -------
+    int
+        Journal rows there were; more than `rows` holds when the room was too small.
+    """
     if jit_enabled():
         book = np.array([(rows.ctypes.data, 0, len(rows))], dtype=BOOK)
         run(lives, parameters, book, rows, first_row, horizon)

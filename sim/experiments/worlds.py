@@ -144,23 +144,22 @@ class Worlds:
         self, attributes: np.ndarray, record: np.ndarray, first: int, journal: bool, slot: str | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Run the batch; under the name of a slot into memory that the next run of that name uses again."""
-        from sim.engine.batch import compile_pathway, run_batch
+        from sim.engine.batch import compile_pathway, live_in, run_batch
 
         seed, horizon = self.settings.seed, self.simulation.horizon
         if slot is None or not journal or not jit_enabled():
             return run_batch(PATHWAY, attributes, record, seed=seed, first=first, horizon=horizon, journal=journal)
         lives, rows = self._room(slot, len(attributes))
         first_row = np.zeros(len(lives) + 1, dtype=np.int64)
-        cursor = np.array([0, 0, len(rows)], dtype=np.int64)
         lives[:] = self._newborn
         for name in attributes.dtype.names or ():
             lives[name] = attributes[name]
         lives["seed"] = seed
         lives["number"] = np.arange(first, first + len(lives))
-        compile_pathway(PATHWAY)(lives, record, (rows, cursor), first_row, horizon)
-        if cursor[0] > len(rows):  # a life with very many events: fresh memory, as much as it takes
+        written = live_in(compile_pathway(PATHWAY), lives, record, rows, first_row, horizon)
+        if written > len(rows):  # a life with very many events: fresh memory, as much as it takes
             return run_batch(PATHWAY, attributes, record, seed=seed, first=first, horizon=horizon, journal=journal)
-        return lives, rows[: cursor[0]], first_row
+        return lives, rows[:written], first_row
 
     def _room(self, slot: str, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Give this thread's memory of a slot."""
