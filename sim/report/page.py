@@ -1,8 +1,10 @@
 """The page: one self-contained ``report.html``, built from a registry of sections.
 
 Any module of `sim.report.sections` may register sections; the page shows those whose frames and figures the run
-contains. Everything that a user wrote passes through Jinja's escaping. No script, no request, no style attribute: the
-content security policy allows the page's own style sheet, named by its hash, and nothing else.
+contains. Everything that a user wrote passes through Jinja's escaping. No request, no style attribute: the content
+security policy allows the page's own style sheet and its own script, each named by its hash, and nothing else. Scripts
+are plain files of `sim/report/scripts`, put in when a section asks for them (`Page.script`); what they show travels as
+data (`Page.data`), and the page says the same without them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib
+import json
 import os
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from sim.report.gallery import Figure
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class Page:
@@ -46,6 +50,19 @@ class Page:
         self.frames = frames
         self.figures = {figure.name: figure for figure in figures}
         self.sheet = Sheet()
+        self.scripts: list[str] = []
+
+    def script(self, name: str) -> None:
+        """Put a script of `sim/report/scripts` into the page, once."""
+        if name not in self.scripts:
+            self.scripts.append(name)
+
+    def data(self, name: str, content: Any) -> Markup:
+        """Put data for scripts into the page, as JSON that no browser runs, under an id."""
+        text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        for character in "<>&":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(text))
 
     @cached_property
     def environment(self) -> Environment:
@@ -167,8 +184,16 @@ def render(frames: Frames, figures: Sequence[Figure], path: Path) -> Path:
                 parts.append({"name": entry.name, "title": entry.title, "body": body})
     css = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
     css = f"\n{css}\n{page.sheet.css()}".replace("</", "<\\/")
+    code = "\n".join((_SCRIPTS / name).read_text(encoding="utf-8") for name in sorted(page.scripts))
     html = page.template(
-        "page.html.j2", {"sections": parts, "css": Markup(css), "policy": content_policy(css), "title": title(frames)}
+        "page.html.j2",
+        {
+            "sections": parts,
+            "css": Markup(css),
+            "script": Markup(code),
+            "policy": content_policy(css, code),
+            "title": title(frames),
+        },
     )
     scratch = path.with_name(f".{path.name}.part")
     scratch.write_text(html, encoding="utf-8")
@@ -176,10 +201,14 @@ def render(frames: Frames, figures: Sequence[Figure], path: Path) -> Path:
     return path
 
 
-def content_policy(css: str) -> str:
-    """Write a content security policy that allows this style sheet and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+def content_policy(css: str, script: str = "") -> str:
+    """Write a content security policy that allows this style sheet, this script and nothing else."""
+    allowed = f"; script-src 'sha256-{_digest(script)}'" if script else ""
+    return f"default-src 'none'; style-src 'sha256-{_digest(css)}'{allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def title(frames: Frames) -> str:
