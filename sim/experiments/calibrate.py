@@ -261,9 +261,8 @@ def earlier(written: str) -> Posterior:
         return read_posterior(written)
     path = Path(written)
     if not path.is_file():
-        raise Problem(
-            f"calibration.start_from: {written!r} is neither a structure ({', '.join(structures())}) nor a posterior file"
-        )
+        known = ", ".join(structures())
+        raise Problem(f"calibration.start_from: {written!r} is neither a structure ({known}) nor a posterior file")
     return read_posterior_file(path)
 
 
