@@ -24,14 +24,13 @@ from sim.engine.batch import compile_pathway, live_in, new_lives
 from sim.experiments.inputs import as_record, kernel_values
 from sim.experiments.run import PATHWAY
 from sim.journal import ROW
-from sim.lines import Count, Line, Switch
+from sim.lines import STRETCH, Count, Line, Switch
 from sim.problems import Problem, did_you_mean, joined
 from sim.settings import Settings
 from sim.units import DAYS_PER_YEAR
 
 #: Patients simulated for a study unless it is told otherwise.
 PATIENTS: Final = 8192
-#: Journal arrays of a run that keeps none.
 
 
 def study_settings(base: Settings, study: Study) -> Settings:
@@ -52,10 +51,10 @@ def study_settings(base: Settings, study: Study) -> Settings:
     where = f"study {study.name}"
     data = cohort_data(study.cohort)
     try:
-        cohort = Cohort.model_validate(data)
+        cohort = Cohort.model_validate(data, context={STRETCH: True})  # a paper's share may lie outside our range
     except ValidationError as error:
         texts = complaints(error, Cohort, data)
-        raise Problem(joined(f"{where}: cohort.{text}" for text in texts)) from None
+        raise Problem(joined(f"{where}: {_in_cohort(text)}" for text in texts)) from None
     products = base.product.catalogue
     for name in cohort.product.shares:
         if name not in products:
@@ -71,6 +70,12 @@ def study_settings(base: Settings, study: Study) -> Settings:
         return base.model_copy(update=update).with_values(dict(study.set))
     except Problem as problem:
         raise Problem(f"{where}: set: {problem}") from None
+
+
+def _in_cohort(text: str) -> str:
+    """Put `cohort.` before the key that a complaint begins with."""
+    unknown = "unknown key '"
+    return text.replace(unknown, f"{unknown}cohort.", 1) if text.startswith(unknown) else f"cohort.{text}"
 
 
 def _remedy(policy: str, listed: list[str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sim.cohort.attributes import NAMES
 from sim.patient import CAUSE_NAMES, NOT_INFUSED_NAMES, published_names
-from sim.problems import did_you_mean
+from sim.problems import did_you_mean, nearest
 from sim.units import DAYS_PER_MONTH
 
 #: Moments of a life: name -> field of the patient record with its time (days since referral).
@@ -252,7 +252,9 @@ def condition(written: Any) -> Condition:
             alternatives.append(tuple(condition(part) for part in wanted))
             continue
         if name not in known:
-            raise ValueError(f"unknown attribute {name!r}, {did_you_mean(str(name), known)}")
+            near = nearest(str(name), known)
+            remedy = f"did you mean {near!r}?" if near else "the names are listed in docs/validation.md and docs/tables.md"
+            raise ValueError(f"unknown attribute {name!r}, {remedy}")
         clauses += _clauses(name, wanted)
     return Condition(tuple(clauses), tuple(alternatives))
 

@@ -34,6 +34,7 @@ from sim.evidence import evidence_hash
 from sim.experiments.compare import illustrate, write_config, write_parameters
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
 from sim.experiments.progress import progress
+from sim.experiments.validate import compare
 from sim.kernel import kernel_hash
 from sim.problems import Problem
 from sim.settings import Settings
@@ -63,7 +64,7 @@ def run(settings: Settings) -> Path:
     -------
     pathlib.Path
         The folder with ``fit.csv``, ``posterior_summary.csv``, ``posterior.parquet``, ``studies.csv``, ``starts.csv``,
-        ``check.csv``, ``figures/``, ``report.html``, ``config.yaml`` and ``manifest.json``. Evaluations are kept beside
+        ``check.csv``, ``validate_curves.csv``, ``figures/``, ``report.html``, ``config.yaml`` and ``manifest.json``. Evaluations are kept beside
         it, so that the next run, also of other settings of the sampler, does not make them again.
     """
     calibration = Calibrating(settings)
@@ -175,11 +176,18 @@ class Calibrating:
         start_table(fit).to_csv(folder / "starts.csv", index=False, float_format="%.6g")
         if fit.check is not None:
             check_table(fit).to_csv(folder / "check.csv", index=False, float_format="%.6g")
+        self._curves(fit).to_csv(folder / "validate_curves.csv", index=False, float_format="%.10g")
         record = self.manifest(fit)
         write_posterior(folder / "posterior.parquet", self.parameters.keys, fit.draws, record["provenance"])
         write_parameters(self.settings, folder)
         write_config(self.settings, folder)
         (folder / "manifest.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    def _curves(self, fit: Fit) -> pd.DataFrame:
+        """Draw every study's curves at the posterior mean, with the published points on them."""
+        quiet = self.settings.model_copy(update={"quiet": True})
+        base = quiet.with_values(self.parameters.named(fit.mean))
+        return compare(base, list(self.model.studies))[1]
 
     def manifest(self, fit: Fit) -> dict[str, Any]:
         """Describe the calibration: what it was made from, and how well it converged."""

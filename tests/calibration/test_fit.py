@@ -12,11 +12,13 @@ from scipy import stats
 from sim import decisions
 from sim.calibration.fit import Fit, Fitting, rounded_mean
 from sim.calibration.likelihood import Likelihood
+from sim.calibration.posterior import Posterior
 from sim.calibration.sampling import sample
 from sim.calibration.search import climb, covariance, log_posterior, sobol_scores
 from sim.calibration.settings import Calibration
 from sim.calibration.store import Runs, Store
 from sim.calibration.target import Target
+from sim.experiments.calibrate import FARTHEST, start_scores
 
 BUDGET = Calibration(
     patients=1, search_patients=1, design=16, starts=4, iterations=12, rounds=2, local=30, spread=1.0,
@@ -122,6 +124,32 @@ def test_base_case_is_the_posterior_mean_to_four_digits() -> None:
     assert fit.mean == pytest.approx(fit.draws.mean(axis=0), rel=1e-3)
     assert rounded_mean(np.array([[1.23456], [1.23458]])) == pytest.approx([1.235], abs=0)
     assert fit.base == pytest.approx(truth(PARAMETERS.named(fit.mean)))
+
+
+def test_a_fit_that_starts_near_ends_where_the_search_does_with_fewer_runs() -> None:
+    """From an earlier mean the prior is not searched: one climb, the same optimum, the same posterior."""
+    targets = published(truth(TRUTH))
+    searched = fitted(targets)
+    runs = Runs(Remission(targets), PARAMETERS, Store(None, len(PARAMETERS)))
+    start = PARAMETERS.scores(searched.mean) + 0.3
+    near = Fitting(runs, runs, PARAMETERS, targets, BUDGET, 1, start=start).run()
+    assert len(near.starts) == 1
+    assert near.evaluations < searched.evaluations - BUDGET.design
+    assert near.optimum.z == pytest.approx(searched.optimum.z, abs=0.05)
+    sd = searched.draws.std(axis=0)
+    error = sd * np.sqrt(1.0 / np.minimum(searched.chain.ess, 400) + 1.0 / np.minimum(near.chain.ess, 400))
+    assert np.all(np.abs(near.draws.mean(axis=0) - searched.draws.mean(axis=0)) < 4.0 * error)
+
+
+def test_an_earlier_posterior_gives_the_scores_of_its_mean() -> None:
+    """Lines that were not free then start in the middle of their prior; nothing starts beyond a prior's edge."""
+    keys = PARAMETERS.keys[:2]
+    mean = {keys[0]: TRUTH[keys[0]], keys[1]: TRUTH[keys[1]]}
+    scores = start_scores(PARAMETERS, Posterior(keys, np.array([[*mean.values()]]), {"mean": mean}))
+    assert scores[:2] == pytest.approx(PARAMETERS.scores(KNOWN)[:2])
+    assert np.array_equal(scores[2:], [0.0, 0.0])
+    far = {keys[0]: float(PRIORS[keys[0]].value(6.0))}
+    assert start_scores(PARAMETERS, Posterior(keys[:1], np.zeros((1, 1)), {"mean": far}))[0] == FARTHEST
 
 
 # --- same seed, same bytes; interrupted and resumed ------------------------------------------------------------------

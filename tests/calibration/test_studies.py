@@ -172,6 +172,19 @@ quantities:
     assert [estimate.value for estimate in found] == [0.0, 1.0]
 
 
+def test_a_paper_may_lie_outside_the_range_of_the_cohort_it_starts_from(base: Settings, tmp_path: Path) -> None:
+    text = """
+label: Mine
+cohort: {from: germany, prior_hct: {share: {value: 0.99}}}
+quantities: {hct: {kind: proportion, of: {prior_hct: true}}}
+"""
+    study = load_study(written(tmp_path, text))
+    assert study_settings(base, study).cohort.prior_hct.share.high < 0.99
+    found = FastEvaluator(base, [study], patients=256, shown=True).estimates({})[0]
+    never_relapsed = 0.05  # primary refractory disease was never transplanted
+    assert abs(found.value - 0.99) < never_relapsed + 4.0 * found.error
+
+
 def test_studies_of_one_world_share_it_and_others_do_not(base: Settings) -> None:
     by_name = {study.name: study for study in STUDIES}
     some = [by_name[name] for name in ("eliana", "eliana_itt", "eliana_pooled", "germany")]
@@ -192,6 +205,7 @@ WRONG = [
         "quantities.cr.kind: 'proportions' is not possible, did you mean 'proportion'?",
     ),
     ("quantities: {cr: {kind: proportion, of: {crs: true}}}", "quantities.cr.of: unknown attribute 'crs'"),
+    ("quantities: {cr: {kind: proportion, of: {karyotype: x}}}", "the names are listed in docs/validation.md"),
     ("quantities: {cr: {kind: survival, endpoint: os, mnths: 3}}", "did you mean 'months'?"),
     ("quantities: {cr: {kind: proportion, of: {cr: true}, source: RESP99}}", "unknown source 'RESP99', did you mean"),
 ]
@@ -221,7 +235,8 @@ def test_a_wrong_file_is_explained(tmp_path: Path, line: str, said: str) -> None
         ("set: {clinic.transplant.tbi_shre: 1}", "did you mean 'clinic.transplant.tbi_share'?"),
         ("set: {clinic.transplant.tbi_share: 2}", "must be at most 1"),
         ("cohort: {from: eliana, burden: {shares: {above_40: 0.9}}}", "cohort.burden.shares: shares sum to"),
-        ("cohort: {from: eliana, prior_hct: {shre: 1}}", "prior_hct.shre"),
+        ("cohort: {from: eliana, prior_hct: {shre: 1}}", "unknown key 'cohort.prior_hct.shre'"),
+        ("cohort: {from: eliana, prior_hct: {share: {value: 1.2}}}", "cohort.prior_hct.share.value: must be at most 1"),
     ],
 )
 def test_a_study_that_does_not_fit_the_run_is_explained(base: Settings, tmp_path: Path, line: str, said: str) -> None:
