@@ -15,7 +15,7 @@ from sim.experiments.answers import Examiner, means
 from sim.experiments.inquiry import Stretch, covering, gaps
 from sim.problems import Problem
 from sim.uncertainty.distributions import held
-from sim.uncertainty.draws import draws_of
+from sim.uncertainty.draws import draws_of, posterior_of
 from sim.uncertainty.settings import Psa
 
 FEW = ("experiment=psa", "quiet=true", "origin=infusion", "cohort.n=40", "policy=[watch,selective,hct_for_all]")
@@ -92,7 +92,7 @@ def test_fewer_draws_than_a_folder_holds_are_refused(whole):
 
 def test_each_draw_is_the_run_of_settings_with_its_values(whole):
     settings = settings_of(*FEW)
-    values = next(draws_of(settings).values(4, 1))
+    values = next(draws_of(settings, posterior_of(settings)).values(4, 1))
     examiner = Examiner(settings.with_values(values), 1)
     alone = means(examiner.answer({}), examiner.quantities)
     table = pd.read_parquet(whole / "psa.parquet")
@@ -102,7 +102,7 @@ def test_each_draw_is_the_run_of_settings_with_its_values(whole):
 
 def test_the_base_case_has_every_parameter_at_its_mean(whole):
     settings = settings_of(*FEW)
-    examiner = Examiner(settings.with_values(draws_of(settings).means()), 1)
+    examiner = Examiner(settings.with_values(draws_of(settings, posterior_of(settings)).means()), 1)
     alone = means(examiner.answer({}), examiner.quantities)
     base = pd.read_csv(whole / "psa_base.csv")
     np.testing.assert_allclose(base[[c.name for c in examiner.quantities]].to_numpy(dtype=float), alone, rtol=1e-8)
