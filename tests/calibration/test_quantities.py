@@ -65,7 +65,7 @@ def test_three_event_free_survivals() -> None:
 
 
 def test_nothing_is_said_beyond_what_was_simulated() -> None:
-    """Those alive at the end of the simulation are not alive for ever: later points have no value, earlier ones stay."""
+    """Those alive at the end of the simulation do not live for ever: later points have no value, earlier ones stay."""
     columns = {"t_response": 10.0, "t_death": 10.0 + exponential(N, DEATH)}
     columns["t_death"] = np.where(columns["t_death"] < 96 * MONTH, columns["t_death"], np.inf)
     seen, endless = lives(N, until=96 * MONTH, **columns), lives(N, **columns)
