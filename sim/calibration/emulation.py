@@ -194,13 +194,13 @@ def worlds_of(base: Settings, studies: Iterable[Study], patients: int = PATIENTS
     return worlds
 
 
-def views(studies: Sequence[Study], lives: np.ndarray, products: tuple[str, ...]) -> Iterator[tuple[Study, Lives]]:
-    """Look at one world as each of its studies does; studies that count alike share a view."""
+def views(studies: Sequence[Study], lives: np.ndarray, world: World) -> Iterator[tuple[Study, Lives]]:
+    """Look at one world's lives as each of its studies does; studies that count alike share a view."""
     seen: dict[tuple[str, str], Lives] = {}
     for study in studies:
         key = (study.origin, study.grading)
         if key not in seen:
-            seen[key] = Lives(lives, study.origin, study.grading, products)
+            seen[key] = Lives(lives, study.origin, study.grading, world.products, world.horizon)
         yield study, seen[key]
 
 

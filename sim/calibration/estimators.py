@@ -140,6 +140,8 @@ def aalen_johansen(time: np.ndarray, code: np.ndarray, at: float) -> Estimate:
     early = time <= at
     if not (early & (code == CENSORED)).any():
         return share(int(np.count_nonzero(early & (code == EVENT))), n)
+    if not (time >= at - ROUNDING).any():
+        return nothing("nobody is followed so long")
     order = np.argsort(time, kind="stable")
     value = float(_fast_cumulative(time[order], code[order], at))
     return Estimate(value, math.sqrt(value * (1.0 - value) / n))

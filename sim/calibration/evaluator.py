@@ -90,7 +90,7 @@ class FastEvaluator:
         results: list[Estimate] = [Estimate(np.nan, np.nan)] * len(self._targets)
         for key, world in self._worlds.items():
             lives = world.live(values, self._room(world))
-            for study, view in views(self._studies_of[key], lives, world.products):
+            for study, view in views(self._studies_of[key], lives, world):
                 for place, name in self._asked[study.name]:
                     results[place] = estimate(study.quantities[name], view)
         return results

@@ -119,15 +119,23 @@ class Lives:
         ``astct``, or ``penn``: CRS grade 2 with intensive care counts as grade 3 (docs/targets.md).
     products
         Names of the product catalogue in code order.
+    until
+        Day since referral to which lives were simulated: nothing is known beyond.
     """
 
     def __init__(
-        self, records: np.ndarray, origin: str, grading: str = "astct", products: tuple[str, ...] = ()
+        self,
+        records: np.ndarray,
+        origin: str,
+        grading: str = "astct",
+        products: tuple[str, ...] = (),
+        until: float = math.inf,
     ) -> None:
         self.records = records
         self.origin = origin
         self.grading = grading
         self.products = products
+        self.until = until
         self._columns: dict[str, np.ndarray] = {}
         self._masks: dict[Condition | None, np.ndarray] = {}
 
@@ -253,7 +261,9 @@ def condition(written: Any) -> Condition:
             continue
         if name not in known:
             near = nearest(str(name), known)
-            remedy = f"did you mean {near!r}?" if near else "the names are listed in docs/validation.md and docs/tables.md"
+            remedy = (
+                f"did you mean {near!r}?" if near else "the names are listed in docs/validation.md and docs/tables.md"
+            )
             raise ValueError(f"unknown attribute {name!r}, {remedy}")
         clauses += _clauses(name, wanted)
     return Condition(tuple(clauses), tuple(alternatives))

@@ -279,7 +279,7 @@ class TimeToEvent(Quantity):
         start = begin[who]
         event = _first(lives, ends.events, who, start)
         competing = _first(lives, ends.competing, who, start)
-        censored = _first(lives, ends.censor, who, start)
+        censored = np.minimum(_first(lives, ends.censor, who, start), lives.until)
         if self.follow_up_months is not None:
             censored = np.minimum(censored, start + self.follow_up_months * DAYS_PER_MONTH)
         if self.cause is not None:

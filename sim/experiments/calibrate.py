@@ -64,8 +64,9 @@ def run(settings: Settings) -> Path:
     -------
     pathlib.Path
         The folder with ``fit.csv``, ``posterior_summary.csv``, ``posterior.parquet``, ``studies.csv``, ``starts.csv``,
-        ``check.csv``, ``validate_curves.csv``, ``figures/``, ``report.html``, ``config.yaml`` and ``manifest.json``. Evaluations are kept beside
-        it, so that the next run, also of other settings of the sampler, does not make them again.
+        ``check.csv``, ``validate_curves.csv``, ``figures/``, ``report.html``, ``config.yaml`` and ``manifest.json``.
+        Evaluations are kept beside it, so that the next run, also of other settings of the sampler, does not make them
+        again.
     """
     calibration = Calibrating(settings)
     folder = run_folder(settings)

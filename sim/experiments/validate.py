@@ -121,7 +121,7 @@ def compare(settings: Settings, studies: list[Study]) -> tuple[pd.DataFrame, pd.
     with progress(patients, "patients", quiet=settings.quiet) as advance:
         for key, world in worlds.items():
             lives = world.live({})
-            for study, view in views([study for study in studies if study.world == key], lives, world.products):
+            for study, view in views([study for study in studies if study.world == key], lives, world):
                 rows[study.name] = list(_rows(study, view))
                 curves[study.name] = list(_curves(study, view))
             advance(settings.validation.patients)

@@ -25,8 +25,8 @@ def records(n: int, **columns: Any) -> np.ndarray:
     return lives
 
 
-def lives(n: int, origin: str = "infusion", grading: str = "astct", **columns: Any) -> Lives:
-    return Lives(records(n, **columns), origin, grading, ("tisa_cel", "brexu_cel"))
+def lives(n: int, origin: str = "infusion", grading: str = "astct", until: float = np.inf, **columns: Any) -> Lives:
+    return Lives(records(n, **columns), origin, grading, ("tisa_cel", "brexu_cel"), until)
 
 
 def exponential(n: int, per_month: float, shift: int = 0) -> np.ndarray:

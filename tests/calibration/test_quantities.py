@@ -64,6 +64,20 @@ def test_three_event_free_survivals() -> None:
     assert quantity("survival", endpoint="efs_stringent", months=2.1).estimate(seen).value == 0.0
 
 
+def test_nothing_is_said_beyond_what_was_simulated() -> None:
+    """Those alive at the end of the simulation do not live for ever: later points have no value, earlier ones stay."""
+    columns = {"t_response": 10.0, "t_death": 10.0 + exponential(N, DEATH)}
+    columns["t_death"] = np.where(columns["t_death"] < 96 * MONTH, columns["t_death"], np.inf)
+    seen, endless = lives(N, until=96 * MONTH, **columns), lives(N, **columns)
+    for kind in ("survival", "incidence"):
+        fields = {"events": ["death"], "since": "infusion", "competing": ["relapse"]}
+        late = quantity(kind, months=200, **fields).estimate(seen)
+        assert math.isnan(late.value)
+        assert late.note == "nobody is followed so long"
+        early = quantity(kind, months=60, **fields)
+        assert early.estimate(seen) == early.estimate(endless)
+
+
 def test_survival_from_each_start() -> None:
     """Death two months after relapse, relapse four months after infusion, HCT one month after infusion."""
     day = 10.0 + 4 * MONTH
