@@ -109,7 +109,8 @@ def test_the_design_fills_the_prior() -> None:
 def test_nothing_to_learn_leaves_the_prior() -> None:
     """Quantities with enormous errors: posterior SD of every score is that of the prior, 1."""
     fit = fitted(published(truth(TRUTH), se=500.0), BUDGET.model_copy(update={"steps": 250}))
-    assert fit.chain.draws.std(axis=0) == pytest.approx(1.0, abs=4.0 / np.sqrt(2.0 * fit.chain.ess.min()) + 0.02)
+    independent = min(fit.chain.ess.min(), len(fit.chain.draws))  # the chain is thinned
+    assert fit.chain.draws.std(axis=0) == pytest.approx(1.0, abs=4.0 / np.sqrt(2.0 * independent) + 0.02)
 
 
 def test_the_check_finds_the_surrogate_as_good_as_the_simulator() -> None:

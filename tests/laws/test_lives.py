@@ -174,7 +174,9 @@ def without(event: int):
 
 def again(event: int):
     def change(life, rows):
-        twice = np.concatenate([rows, rows[rows["event"] == event][:1]])
+        own = rows[rows["event"] == event]
+        longest = int(np.argmax(own["stop"] - own["start"]))  # a stay may be over as it begins
+        twice = np.concatenate([rows, own[longest : longest + 1]])
         return np.sort(twice, order=("start", "event", "stop", "detail"))
 
     return change
