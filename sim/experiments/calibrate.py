@@ -279,7 +279,7 @@ def start_scores(parameters: Parameters, start: Posterior) -> np.ndarray:
     """Give the scores of a posterior's mean; a line that was not free there starts at its prior's middle."""
     mean = start.mean
     scores = [float(prior.score(mean[key])) if key in mean else 0.0 for key, prior in parameters.priors.items()]
-    return np.clip(np.nan_to_num(scores), -FARTHEST, FARTHEST)
+    return np.asarray(np.clip(np.nan_to_num(scores), -FARTHEST, FARTHEST))
 
 
 def structures() -> list[str]:
