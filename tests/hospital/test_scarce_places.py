@@ -227,12 +227,36 @@ def test_urgent_patients_come_first() -> None:
 
 
 def test_relapse_ends_the_wait_for_a_transplant() -> None:
-    """Patients who leave the line for a room without one have relapsed or died at that moment."""
+    """Patients who leave the line for a room without one have relapsed or died at that moment, or gave up."""
     world, book = scarce("hct_for_all")
     lost = book[(book["pool"] == POOL_HCT) & ~np.isfinite(book["granted"])]
     assert len(lost) > 5
+    relapsed = 0
     for row in lost:
         chart = world.chart(row["patient"])
         when = row["left"] - DAYS[row["patient"]]
-        ends = chart[np.isin(chart["event"], [j.RELAPSE, j.DEATH])]["start"]
-        assert np.abs(ends - when).min() < 1e-6
+        ends = chart[np.isin(chart["event"], [j.RELAPSE, j.DEATH, j.DIVERTED])]
+        end = ends[np.argmin(np.abs(ends["start"] - when))]
+        assert abs(end["start"] - when) < 1e-6
+        relapsed += end["event"] == j.RELAPSE
+    assert relapsed > 5
+
+
+def test_no_room_in_time_no_transplant() -> None:
+    """Whoever waits too long for a room gives up, the journal says so, and the room goes to somebody else."""
+    patience = 30.0
+    impatient = SETTINGS.with_value("clinic.queueing.hct_patience", patience)
+    book = Book()
+    world = together("ward", "hct_for_all", impatient, book=book)
+    rows = book.rows[book.rows["pool"] == POOL_HCT]
+    got = np.isfinite(rows["granted"])
+    wait = np.minimum(rows["granted"], rows["left"]) - rows["asked"]
+    assert wait.max() < patience + 1e-6
+    gave_up = ~got & (wait > patience - 1e-6)
+    diverted = world.rows[(world.rows["event"] == j.DIVERTED) & (world.rows["detail"] == POOL_HCT)]
+    assert 5 < gave_up.sum() == len(diverted)
+    usual, usual_book = scarce("hct_for_all")
+    longest = usual_book[usual_book["pool"] == POOL_HCT]
+    assert (longest["granted"] - longest["asked"])[np.isfinite(longest["granted"])].max() > patience
+    agree_on = (world.rows["event"] == j.HCT).sum(), (usual.rows["event"] == j.HCT).sum()
+    assert agree_on[0] > 0.8 * agree_on[1]  # one room is as busy as before
