@@ -46,7 +46,7 @@ def gathered(patients: int, *executor: str) -> Seconds:
 
 
 def measure(size: Size) -> Iterator[Row]:
-    """Time the lives alone, then the same under each executor; overhead is of CPU seconds, efficiency of wall seconds."""
+    """Time the lives alone, then under each executor; overhead is of CPU seconds, efficiency of wall seconds."""
     if not size.scaled:
         return
     count(simulation("engine=batch", "cohort.n=1"))
