@@ -56,8 +56,11 @@ def test_simpy_and_ward_give_the_same_numbers() -> None:
 
 
 @pytest.mark.slow
-def test_threads_change_nothing() -> None:
-    one, two = (study(f"threads={threads}") for threads in (1, 2))
+@pytest.mark.parametrize(
+    "how", [["threads=2"], ["executor.workers=2"], ["engine=simpy", "executor.workers=2"]], ids=str
+)
+def test_whoever_does_the_replications_changes_nothing(how: list[str]) -> None:
+    one, two = (study("years=1", *words) for words in (["threads=1"], how))
     pd.testing.assert_frame_equal(one.numbers, two.numbers, check_exact=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import heapq
 from itertools import pairwise
 from typing import Any
 
@@ -136,6 +137,43 @@ def test_places_are_conserved(policy: str) -> None:
     lives = world.lives
     assert lives["wants"].sum() == lives["holds"].sum() == 0
     assert np.isfinite(lives["t_death"]).all()
+
+
+@pytest.mark.parametrize("policy", ["watch", "hct_for_all"])
+def test_no_place_is_idle_while_somebody_waits(policy: str) -> None:
+    """Between any two moments of the book: whoever stands in line sees every place of the pool taken."""
+    book = scarce(policy)[1]
+    waits = 0
+    for pool, places in enumerate(SCARCE.values()):
+        rows = book[book["pool"] == pool]
+        got = rows[np.isfinite(rows["granted"])]
+        out_of_line = np.sort(np.minimum(rows["granted"], rows["left"]))
+        moments = np.unique(np.concatenate([rows["asked"], out_of_line, rows["left"][np.isfinite(rows["left"])]]))
+        between = (0.5 * (moments[1:] + moments[:-1]))[np.diff(moments) > 1e-6]
+        taken = np.searchsorted(np.sort(got["granted"]), between) - np.searchsorted(np.sort(got["left"]), between)
+        in_line = np.searchsorted(np.sort(rows["asked"]), between) - np.searchsorted(out_of_line, between)
+        assert (taken[in_line > 0] == places).all(), POOLS[pool]
+        assert taken.max() <= places
+        waits += (in_line > 0).sum()
+    assert waits > 1000
+
+
+@pytest.mark.parametrize("pool", ["icu", "donor_search", "oncology"])
+def test_waits_replayed_by_hand(pool: str) -> None:
+    """Where all are equally urgent: who asks first is served first, by the place that is free first (G/G/c)."""
+    book = scarce("hct_for_all")[1]
+    rows = book[book["pool"] == POOLS.index(pool)]
+    free = [-np.inf] * SCARCE[pool]
+    waited = 0
+    for row in rows[np.argsort(rows["asked"], kind="stable")]:
+        start = max(row["asked"], free[0])
+        if np.isinf(row["granted"]):
+            assert row["left"] < start + 1e-6  # left before its turn came
+            continue
+        assert row["granted"] == pytest.approx(start, abs=1e-6)
+        waited += start > row["asked"]
+        heapq.heapreplace(free, row["left"])
+    assert waited > 3
 
 
 def test_intensive_care_is_never_refused_in_silence() -> None:
