@@ -103,6 +103,14 @@ install() {
     install_with pip
 }
 
+# Bytecode of what every start imports, also where PYTHONDONTWRITEBYTECODE (usual in containers) would keep Python from
+# writing it: each start would take three times as long.
+compile_imports() {
+    PYTHONDONTWRITEBYTECODE= $(PY) -c 'import hydra, matplotlib.pyplot, numba, openpyxl, pandas, pyarrow.parquet, pydantic
+    import pytest, rich.table, scipy.stats, seaborn, simpy, statsmodels.api, xdist'
+    PYTHONDONTWRITEBYTECODE= $(PY) -m compileall -q sim
+}
+
 rounds=0
 while other=$$(cat $(BUSY) 2>/dev/null) && kill -0 "$${other:-0}" 2>/dev/null; do
     if [ $$rounds -eq 0 ]; then say "Another set-up is at work (process $$other): waiting for it."; fi
@@ -117,6 +125,7 @@ if [ -f $(BUSY) ] || ! usable $(PY) || ! $(PY) -m pip --version >/dev/null 2>&1;
 fi
 echo $$$$ >$(BUSY)
 if install; then
+    compile_imports || true
     touch $(STAMP)
     rm -f $(BUSY)
     say 'Ready.'

@@ -17,6 +17,6 @@ PARTS: Final[dict[str, Measure]] = {
     "peers": peers.measure,
     "floor": floor.measure,
     "starts": starts.measure,
-    "scaling": scaling.threads,
+    "scaling": scaling.measure,
     "memory": scaling.memory,
 }

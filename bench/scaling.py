@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import executors
 from bench.machine import cores
 from bench.pathway import count, simulation
 from bench.size import Size
@@ -28,6 +29,12 @@ def threads(size: Size) -> Iterator[Row]:
         lives = size.stream * len(world.values)
         what = f"batch, {n} thread" + ("s" if n > 1 else "")
         yield Row("scaling", what, lives / seconds.wall, "lives/s (wall)", seconds.cpu, seconds.wall, note)
+
+
+def measure(size: Size) -> Iterator[Row]:
+    """Measure threads within this process, then worker processes under the program's own executors."""
+    yield from threads(size)
+    yield from executors.measure(size)
 
 
 def peak(lives: int) -> float:

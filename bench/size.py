@@ -22,6 +22,8 @@ class Size:
         Patient-arms of a peer's model.
     lives
         Lives whose peak memory is measured.
+    scaled
+        Lives of a run under each executor; 0: none.
     repeats
         How often short work is repeated; the quickest counts.
     """
@@ -31,9 +33,20 @@ class Size:
     stream: int
     arms: int
     lives: tuple[int, ...]
+    scaled: int
     repeats: int
 
 
-FULL: Final = Size(simpy=400, block=4096, stream=100_000, arms=100_000, lives=(10_000, 100_000, 1_000_000), repeats=10)
-QUICK: Final = Size(simpy=50, block=4096, stream=10_000, arms=20_000, lives=(10_000, 50_000), repeats=3)
-TINY: Final = Size(simpy=2, block=16, stream=16, arms=16, lives=(18,), repeats=2)
+FULL: Final = Size(
+    simpy=400,
+    block=4096,
+    stream=100_000,
+    arms=100_000,
+    lives=(10_000, 100_000, 1_000_000, 10_000_000),
+    scaled=10_000_000,
+    repeats=10,
+)
+QUICK: Final = Size(
+    simpy=50, block=4096, stream=10_000, arms=20_000, lives=(10_000, 50_000), scaled=1_000_000, repeats=3
+)
+TINY: Final = Size(simpy=2, block=16, stream=16, arms=16, lives=(18,), scaled=0, repeats=2)

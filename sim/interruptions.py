@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+#: Seconds after which a request to stop that was lost is made again.
+_SHORTLY: Final = 0.05
 
 
 class Terminated(BaseException):
@@ -22,13 +27,28 @@ class _Asked:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Turn SIGINT into `KeyboardInterrupt` and SIGTERM into `Terminated` while the program runs."""
+    """Turn SIGINT into `KeyboardInterrupt` and SIGTERM into `Terminated` while the program runs.
+
+    One that arrives where exceptions are lost (in a destructor, in a callback of a C library) is raised again.
+    """
     _Asked.stop = None
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     exceptions: dict[int, type[BaseException]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
     before: dict[int, Any] = {}
+    lost = sys.unraisablehook
+    reminders: list[threading.Timer] = []
+
+    def remind(unraisable: Any) -> None:
+        """Ask again shortly: an exception in a destructor or a callback goes nowhere."""
+        if unraisable.exc_type not in exceptions.values():
+            lost(unraisable)
+            return
+        number = next(number for number, kind in exceptions.items() if kind is unraisable.exc_type)
+        reminders.append(threading.Timer(_SHORTLY, os.kill, (os.getpid(), number)))
+        reminders[-1].daemon = True
+        reminders[-1].start()
 
     def stop(number: int, frame: FrameType | None) -> None:
         _Asked.stop = exceptions[number]
@@ -38,8 +58,12 @@ def heeded() -> Iterator[None]:
         for number in exceptions:
             if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup and the like
                 before[number] = signal.signal(number, stop)
+        sys.unraisablehook = remind
         yield
     finally:
+        sys.unraisablehook = lost
+        for reminder in reminders:
+            reminder.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

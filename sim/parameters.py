@@ -374,6 +374,7 @@ class Queueing(Group):
     icu_patience: NonNegative
     ward_patience: NonNegative
     course_patience: NonNegative
+    hct_patience: Positive
     diversion_death: Probability
     shelf_life: Positive
     late_bridging: Positive

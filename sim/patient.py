@@ -14,7 +14,7 @@ from sim.kernel import INF, NAN
 #: Hazard causes a patient has (see `sim.clinic.events`; causes share their index with the event they fire).
 CAUSES: Final = 6
 #: Entries of the calendar.
-EVENTS: Final = 53
+EVENTS: Final = 54
 
 Days = float
 Flag = int

@@ -15,12 +15,21 @@ from sim.clinic.beds import (
     SLOT_BIT,
     ask_for_course_bed,
 )
-from sim.clinic.course import ICU_BIT, WARD_BIT, begin_icu_stay, begin_ward_stay, end_icu_stay, leave_ward_line
+from sim.clinic.course import (
+    HCT_BIT,
+    ICU_BIT,
+    WARD_BIT,
+    begin_icu_stay,
+    begin_ward_stay,
+    end_icu_stay,
+    leave_ward_line,
+)
 from sim.clinic.events import (
     COURSE_BED_END,
     COURSE_DIVERSION,
     CRS_END,
     ICANS_END,
+    POOL_HCT,
     POOL_ICU,
     POOL_MANUFACTURING,
     POOL_ONCOLOGY,
@@ -32,6 +41,7 @@ from sim.clinic.salvage import CD22_CAR as SALVAGE_CD22_CAR
 from sim.clinic.salvage import CHEMOTHERAPY, begin_course
 from sim.clinic.salvage import SECOND_CAR as SALVAGE_SECOND_CAR
 from sim.clinic.toxicity import die_of_toxicity
+from sim.clinic.transplant import cancel_transplant
 from sim.draws import uniform
 from sim.journal import note
 from sim.kernel import INF
@@ -116,6 +126,15 @@ def on_ward_diversion(p: Any, j: Any) -> None:
         end_icu_stay(p, j)
     else:
         begin_ward_stay(p)
+
+
+def on_late_transplant(p: Any, j: Any) -> None:
+    """No transplant room came in time: the transplant is given up; a later sample may ask for one again."""
+    if p.wants & HCT_BIT == 0:
+        return
+    note(p, j, _NOTE_DIVERTED, p.t, p.t, POOL_HCT)
+    cancel_transplant(p, j)
+    p.loss_open = 1 if p.aplasia_lost_seen != 0 else 0
 
 
 def on_icu_diversion(p: Any, q: Any, j: Any) -> None:

@@ -78,6 +78,7 @@ SLOT_END: Final = 49  # a product for salvage, reinfusion or a sequential CAR is
 SEARCH_END: Final = 50  # the donor search ends
 PRODUCT_EXPIRY: Final = 51
 LATE_BRIDGING: Final = 52  # a long time in line: bridging, or another cycle of it
+HCT_TOO_LATE: Final = 53  # no transplant room in time: the transplant is given up
 
 # --- shared capacities: pool k is granted by event GRANT + k
 POOL_APHERESIS: Final = 0

@@ -40,6 +40,7 @@ from sim.clinic.courses import (
     on_course_diversion,
     on_course_slot,
     on_icu_diversion,
+    on_late_transplant,
     on_ward_diversion,
     plan_course,
 )
@@ -285,6 +286,7 @@ def on_aplasia_end(p: Any, q: Any, j: Any) -> None:
 
 def on_slot(p: Any, q: Any, j: Any) -> None:
     """A transplant slot: eligibility is checked again, then the transplant happens."""
+    p.next[events.HCT_TOO_LATE] = INF
     if obstacle(p):
         postpone_or_cancel(p, q, j)
         return
@@ -436,6 +438,8 @@ def handle_rare(p: Any, q: Any, j: Any, event: int) -> None:
         on_product_expiry(p, q, j)
     elif event == events.LATE_BRIDGING:
         bridge_in_line(p, q, j)
+    elif event == events.HCT_TOO_LATE:
+        on_late_transplant(p, j)
     elif event == events.CHIMERISM:
         on_chimerism(p, q, j)
     elif event == events.BOOST:

@@ -32,6 +32,7 @@ from sim.clinic.events import (
     CHRONIC_GVHD_END,
     DISCHARGE,
     HCT_READY,
+    HCT_TOO_LATE,
     LATE_EFFECT,
     MAINTENANCE_STOP,
     NEUTROPHIL_RECOVERY,
@@ -162,11 +163,15 @@ def end_search(p: Any) -> None:
 
 
 def ask_for_transplant(p: Any, q: Any) -> None:
-    """Work-up done: ask for a slot on the transplant unit, unless the donor search has not even begun."""
+    """Work-up done: ask for a slot on the transplant unit, unless the donor search has not even begun.
+
+    No slot in time (`hct_patience`), no transplant.
+    """
     if p.search == 1:
         p.hct_due = 1
     else:
         p.wants |= HCT_BIT
+        p.next[HCT_TOO_LATE] = p.t + q.hct_patience
 
 
 def obstacle(p: Any) -> bool:
@@ -200,6 +205,7 @@ def cancel_transplant(p: Any, j: Any) -> None:
         note(p, j, _NOTE_CANCELLED, p.t, p.t, TRANSPLANT)
         p.pending = 0
     p.next[HCT_READY] = INF
+    p.next[HCT_TOO_LATE] = INF
     p.hct_due = 0
     p.wants &= ~HCT_BIT
 

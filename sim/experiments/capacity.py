@@ -19,6 +19,8 @@ from sim.experiments.folders import point_latest, run_folder, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.replications import LONGEST_WARM_UP, Replicator, longest_warm_up, replicate
 from sim.experiments.run import Block
+from sim.experiments.what_if import answers, check
+from sim.hospital.arrivals import read_days
 from sim.hospital.measures import (
     Window,
     World,
@@ -31,7 +33,7 @@ from sim.hospital.measures import (
     warm_up_days,
 )
 from sim.problems import Problem
-from sim.units import DAYS_PER_YEAR
+from sim.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 #: Shares of the waits whose quantiles are written.
 SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -94,6 +96,7 @@ def run(settings: Any) -> Path:
     """
     if settings.hospital.arrivals.per_year is None and settings.hospital.arrivals.file is None:
         raise Problem("hospital.arrivals.per_year: how many come? for example arrivals.per_year=60")
+    check(settings)
     folder = run_folder(settings)
     with written_whole(folder, settings) as scratch:
         study_into(settings, scratch)
@@ -105,12 +108,11 @@ def run(settings: Any) -> Path:
 def study_into(settings: Any, folder: Path) -> None:
     """Run the replications and write their frames into `folder`."""
     from sim.experiments.compare import illustrate
-    from sim.experiments.what_if import answers
 
     started = time.perf_counter()
     warnings = list(impossible(settings))
     study = run_study(settings, quiet=settings.quiet)
-    warnings += list(overloaded(study, settings))
+    warnings += [*overloaded(study, settings), *deserted(study, settings)]
     seconds = time.perf_counter() - started
     write_frames(study, settings, folder)
     asked = answers(settings, study)
@@ -376,6 +378,17 @@ def overloaded(study: Study, settings: Any) -> Iterator[str]:
             used = means.get((policy, f"utilisation_{name}"), 0.0)
             if used > 0.98:
                 yield f"{policy}: {name} is used at {100 * used:.0f} %; its line grows for as long as patients come"
+
+
+def deserted(study: Study, settings: Any) -> Iterator[str]:
+    """Say when a file of arrivals ends long before the days observed do."""
+    file = settings.hospital.arrivals.file
+    last = float(read_days(file)[-1]) if file is not None else math.inf
+    if last < study.window.stop - DAYS_PER_MONTH:
+        yield (
+            f"hospital.arrivals.file={file}: nobody comes after day {last:.0f}, and days {study.window.start:.0f} to "
+            f"{study.window.stop:.0f} are observed; choose fewer years, or a shorter warm_up_years"
+        )
 
 
 # --- on the screen

@@ -179,6 +179,7 @@ def finishing(folder: Path) -> Iterator[Path]:
     try:
         scratch.mkdir()
         yield scratch
+        force_to_disk(scratch)
         (folder / "manifest.json").unlink(missing_ok=True)  # from here to the end: not finished
         for old in folder.iterdir():
             if old.name != PARTS:
@@ -187,6 +188,17 @@ def finishing(folder: Path) -> Iterator[Path]:
             os.replace(path, folder / path.name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def force_to_disk(folder: Path) -> None:
+    """Force every file of a folder to disk, so that a power cut after the manifest's arrival leaves them whole."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
 
 
 def _remove(path: Path) -> None:
@@ -382,6 +394,7 @@ def written_whole(folder: Path, settings: Any) -> Iterator[Path]:
         ) from error
     try:
         yield scratch
+        force_to_disk(scratch)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(scratch, folder)

@@ -41,30 +41,57 @@ def _bar(total: int, unit: str, earlier: int) -> Iterator[Callable[[int], None]]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        started = time.perf_counter()
+        pace = Pace()
         task = bar.add_task(unit, total=total, completed=earlier, speed="")
 
         def advance(done: int) -> None:
             bar.advance(task, done)
-            finished = bar.tasks[0].completed - earlier
-            bar.update(task, speed=f"{finished / (time.perf_counter() - started):,.0f} {unit}/s")
+            pace.report(done)
+            bar.update(task, speed=rate(pace.per_second(), f" {unit}"))
 
         yield advance
 
 
+def rate(per_second: float, unit: str = "") -> str:
+    """Say how fast work goes: by the second, by the minute where that would be less than one."""
+    if per_second >= 1.0:
+        return f"{per_second:,.0f}{unit}/s"
+    return f"{60.0 * per_second:,.1f}{unit}/min"
+
+
+class Pace:
+    """How fast work goes; what came before the first report (starting, compiling) counts only until the second one."""
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self._since, self._before = time.perf_counter(), 0
+        self._first: float | None = None
+        self._warm = False
+
+    def report(self, done: int) -> None:
+        """Note work just done."""
+        if self._first is None:
+            self._first = time.perf_counter()
+        elif not self._warm:
+            self._since, self._before, self._warm = self._first, self.finished, True
+        self.finished += done
+
+    def per_second(self) -> float:
+        """Give the work done in a second."""
+        return (self.finished - self._before) / max(time.perf_counter() - self._since, 1e-9)
+
+
 def _log(total: int, unit: str, earlier: int) -> Callable[[int], None]:
-    started = last = time.perf_counter()
-    finished = 0
+    last, pace = time.perf_counter(), Pace()
 
     def advance(done: int) -> None:
-        nonlocal last, finished
-        finished += done
+        nonlocal last
+        pace.report(done)
         now = time.perf_counter()
         if now - last >= LOG_SECONDS:
             last = now
-            left = (now - started) * (total - earlier - finished) / max(finished, 1)
-            speed = finished / (now - started)
-            so_far = earlier + finished
-            print(f"{so_far:,} of {total:,} {unit}, {speed:,.0f}/s, about {left:,.0f} s left", file=sys.stderr)
+            so_far, speed = earlier + pace.finished, pace.per_second()
+            left = (total - so_far) / max(speed, 1e-9)
+            print(f"{so_far:,} of {total:,} {unit}, {rate(speed)}, about {left:,.0f} s left", file=sys.stderr)
 
     return advance

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
 from sim import journal as j
 from sim.clinic.events import POOLS
+from sim.experiments.executors import cores, execute
 from sim.experiments.run import Simulation
 from sim.experiments.shared import Together, live_together
 from sim.hospital.arrivals import arrival_days, read_days
@@ -145,36 +146,49 @@ def slim(world: World) -> World:
     return World(world.pools, world.capacities, world.arrivals, lives, rows, first_row, world.book, world.worth)
 
 
+@dataclass(frozen=True)
+class _Replications:
+    """The job: one replication a task; each process builds its own hospital from the settings.
+
+    Parameters
+    ----------
+    settings
+        Validated settings.
+    """
+
+    settings: Any
+
+    @cached_property
+    def replicator(self) -> Replicator:
+        """The hospital, built once in each process."""
+        return Replicator(self.settings)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self.settings}
+
+    def prepare(self) -> None:
+        """Build the hospital."""
+        assert self.replicator
+
+    def __call__(self, replication: int, /) -> dict[str, World]:
+        """Run one replication, and keep what measures read."""
+        return self.replicator.run(replication)
+
+
 def replicate(settings: Any, count: int) -> Iterator[dict[str, World]]:
-    """Run replications 0, 1, ... in order, on as many cores as there are; the first one is kept whole."""
-    first = Replicator(settings)
-    cores = min(count, settings.threads or os.cpu_count() or 1)
-    yield first.run(0, whole=True)
-    if cores < 2 or count < 3:
-        for number in range(1, count):
-            yield first.run(number)
-        return
-    with _executor(settings, cores) as pool:
-        if settings.engine == "ward":
-            yield from pool.map(first.run, range(1, count))
-        else:
-            yield from pool.map(_run_in_worker, range(1, count), chunksize=max(1, (count - 1) // (4 * cores)))
+    """Run replications 0, 1, ... in order, by whatever executor the settings name; the first one is kept whole.
 
-
-def _executor(settings: Any, cores: int) -> Executor:
-    """Threads where the engine is compiled, processes for SimPy."""
-    if settings.engine == "ward":
-        return ThreadPoolExecutor(cores)
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(cores, context, initializer=_start_worker, initargs=(settings,))
-
-
-_WORKER: dict[str, Replicator] = {}
-
-
-def _start_worker(settings: Any) -> None:
-    _WORKER["own"] = Replicator(settings)
-
-
-def _run_in_worker(replication: int) -> dict[str, World]:
-    return _WORKER["own"].run(replication)
+    Without further words: threads where the engine is compiled, processes for SimPy, as many as there are cores.
+    """
+    job = _Replications(settings)
+    yield job.replicator.run(0, whole=True)
+    threads = settings.threads or cores()
+    here = settings.engine == "ward" or threads == 1 or count < 3
+    waiting: dict[int, dict[str, World]] = {}
+    following = 1
+    with closing(execute(job, range(1, count), settings.executor, short=here, threads=threads)) as results:
+        for number, world in results:
+            waiting[number] = world
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1

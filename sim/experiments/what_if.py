@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from sim.problems import Problem
+
 if TYPE_CHECKING:
     from sim.experiments.capacity import Study
 
@@ -37,6 +39,7 @@ def answers(settings: Any, study: Study) -> pd.DataFrame | None:
     def again(other: Any) -> Study:
         return run_study(other, window=study.window)
 
+    check(settings)
     asked = settings.what_if
     rows: list[tuple[Any, ...]] = []
     if asked.smallest is not None:
@@ -49,8 +52,29 @@ def answers(settings: Any, study: Study) -> pd.DataFrame | None:
     return pd.DataFrame(rows, columns=list(COLUMNS)) if rows else None
 
 
+def check(settings: Any) -> None:
+    """Refuse questions that this hospital cannot answer, before anything is run.
+
+    Raises
+    ------
+    Problem
+        When the pool asked about is unlimited already, or each centre sets its own.
+    """
+    asked, hospital = settings.what_if, settings.hospital
+    for key in ("smallest", "one_more"):
+        pool = getattr(asked, key)
+        if pool is not None and hospital.centres:
+            raise Problem(
+                f"what_if.{key}={pool}: that pool belongs to several centres: ask for each centre alone, as a hospital "
+                "of its own"
+            )
+    pool = asked.one_more
+    if pool is not None and getattr(hospital.pools, pool) is None:
+        raise Problem(f"what_if.one_more={pool}: that pool is unlimited; set hospital.pools.{pool}=N")
+
+
 def with_places(settings: Any, pool: str, places: int | None) -> Any:
-    """Copy the settings with another number of places in one pool (of every centre that does not set its own)."""
+    """Copy the settings with another number of places in one pool."""
     pools = settings.hospital.pools.model_copy(update={pool: places})
     return settings.model_copy(update={"hospital": settings.hospital.model_copy(update={"pools": pools})})
 
@@ -77,7 +101,8 @@ def smallest(settings: Any, study: Study, policy: str, again: Runner) -> Iterato
     Yields
     ------
     tuple
-        A row for every number of places tried, and one for the answer: -1 where even unlimited places do not do.
+        A row for every number of places tried, and one for the answer: -1 where even unlimited places do not do,
+        infinite where it takes more than ``what_if.largest``.
     """
     asked, pool = settings.what_if, settings.what_if.smallest
     alone = only(settings, policy)
@@ -88,29 +113,27 @@ def smallest(settings: Any, study: Study, policy: str, again: Runner) -> Iterato
             tried[places] = reached(again(with_places(alone, pool, places)), policy)
         return tried[places][0] >= asked.target_share
 
-    answer = -1
+    answer = -1.0
+    if enough(None):
+        answer = math.inf
     if enough(None) and enough(asked.largest):
         low, high = 0, asked.largest
         while low < high:
             middle = (low + high) // 2
             low, high = (low, middle) if enough(middle) else (middle + 1, high)
-        answer = high
+        answer = float(high)
     for places in sorted(tried, key=lambda n: math.inf if n is None else n):
         setting = math.inf if places is None else float(places)
         yield ("smallest", policy, pool, setting, "in_time", *tried[places])
-    yield ("smallest", policy, pool, float(answer), "answer", float(answer), math.nan, math.nan, math.nan)
+    yield ("smallest", policy, pool, answer, "answer", answer, math.nan, math.nan, math.nan)
 
 
 def one_more(settings: Any, study: Study, again: Runner) -> Iterator[tuple[Any, ...]]:
     """Add one place to a pool, and say what changes: per replication, and per year for all who come."""
     from sim.experiments.capacity import compare
-    from sim.problems import Problem
 
     pool = settings.what_if.one_more
     now = getattr(settings.hospital.pools, pool)
-    if now is None or settings.hospital.centres:
-        why = "is unlimited" if now is None else "belongs to several centres: ask for each alone"
-        raise Problem(f"what_if.one_more={pool}: that pool {why}; set hospital.pools.{pool}=N")
     more = again(with_places(settings, pool, now + 1))
     for policy in sorted(settings.policy):
         ours, theirs = (s.numbers[s.numbers["policy"] == policy] for s in (more, study))

@@ -223,7 +223,9 @@ def _losses(world: World, window: Window) -> Iterator[tuple[str, str, float]]:
     hct = lost["pool"] == list(world.pools).index("hct")
     yield "all", "deaths_in_line", len(np.unique(lost["patient"][died])) / years
     yield "all", "deaths_awaiting_hct", (hct & died).sum() / years
-    yield "all", "relapses_awaiting_hct", (hct & ~died).sum() / years
+    when, pool = world.at(j.DIVERTED)[1:]
+    given_up = window.holds(when[pool == list(world.pools).index("hct")]).sum()
+    yield "all", "relapses_awaiting_hct", ((hct & ~died).sum() - given_up) / years
 
 
 def _pool(world: World, window: Window, number: int, name: str) -> Iterator[tuple[str, str, float]]:

@@ -56,8 +56,11 @@ def test_simpy_and_ward_give_the_same_numbers() -> None:
 
 
 @pytest.mark.slow
-def test_threads_change_nothing() -> None:
-    one, two = (study(f"threads={threads}") for threads in (1, 2))
+@pytest.mark.parametrize(
+    "how", [["threads=2"], ["executor.workers=2"], ["engine=simpy", "executor.workers=2"]], ids=str
+)
+def test_whoever_does_the_replications_changes_nothing(how: list[str]) -> None:
+    one, two = (study("years=1", *words) for words in (["threads=1"], how))
     pd.testing.assert_frame_equal(one.numbers, two.numbers, check_exact=True)
 
 
@@ -120,6 +123,9 @@ def test_the_smallest_capacity_meets_the_target_and_one_fewer_does_not() -> None
     hopeless = answers(settings_with(*SMALL, *words[:1], "what_if.target_share=1.0", "policy=watch"), base)
     assert hopeless is not None
     assert hopeless[hopeless["measure"] == "answer"]["value"].tolist() == [-1.0]
+    narrow = answers(settings_with(*SMALL, *words[:2], "what_if.largest=1", "policy=watch"), base)
+    assert narrow is not None
+    assert narrow[narrow["measure"] == "answer"]["value"].tolist() == [np.inf]
 
 
 @pytest.mark.slow
@@ -171,11 +177,25 @@ def test_a_hospital_without_anything_runs_and_warns(tmp_path: Path, capsys: pyte
         (["arrivals.per_year=-3"], "hospital.arrivals.per_year"),
         (["hospital.centres={north: {share: 1, pools: {wards: 2}}}"], "did you mean 'ward'"),
         (["uptake=slow"], "uptake"),
+        (["hospital=two_centres", "what_if.smallest=ward"], "what_if.smallest=ward: that pool belongs to several"),
+        (["hospital=two_centres", "what_if.one_more=hct"], "what_if.one_more=hct: that pool belongs to several"),
+        (["hospital.pools.hct=null", "what_if.one_more=hct"], "what_if.one_more=hct: that pool is unlimited"),
     ],
 )
 def test_impossible_words_are_refused(words: list[str], said: str) -> None:
     with pytest.raises(Problem, match=said):
         capacity.run(settings_with(*SMALL, *words))
+
+
+def test_a_file_that_ends_before_the_days_observed_is_told_of(tmp_path: Path) -> None:
+    days = tmp_path / "days.csv"
+    days.write_text("day\n" + "\n".join(str(10 * i) for i in range(40)), encoding="utf-8")
+    words = [*SMALL, "replications=1", f"arrivals.file={days}", "arrivals.per_year=null"]
+    settings = settings_with(*words)
+    (said,) = capacity.deserted(capacity.run_study(settings), settings)
+    assert "nobody comes after day 390, and days 365 to 1096 are observed" in said
+    settings = settings_with(*words, "years=1", "warm_up_years=0")
+    assert not list(capacity.deserted(capacity.run_study(settings), settings))
 
 
 def test_too_many_for_one_replication() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import heapq
 from itertools import pairwise
 from typing import Any
 
@@ -138,6 +139,43 @@ def test_places_are_conserved(policy: str) -> None:
     assert np.isfinite(lives["t_death"]).all()
 
 
+@pytest.mark.parametrize("policy", ["watch", "hct_for_all"])
+def test_no_place_is_idle_while_somebody_waits(policy: str) -> None:
+    """Between any two moments of the book: whoever stands in line sees every place of the pool taken."""
+    book = scarce(policy)[1]
+    waits = 0
+    for pool, places in enumerate(SCARCE.values()):
+        rows = book[book["pool"] == pool]
+        got = rows[np.isfinite(rows["granted"])]
+        out_of_line = np.sort(np.minimum(rows["granted"], rows["left"]))
+        moments = np.unique(np.concatenate([rows["asked"], out_of_line, rows["left"][np.isfinite(rows["left"])]]))
+        between = (0.5 * (moments[1:] + moments[:-1]))[np.diff(moments) > 1e-6]
+        taken = np.searchsorted(np.sort(got["granted"]), between) - np.searchsorted(np.sort(got["left"]), between)
+        in_line = np.searchsorted(np.sort(rows["asked"]), between) - np.searchsorted(out_of_line, between)
+        assert (taken[in_line > 0] == places).all(), POOLS[pool]
+        assert taken.max() <= places
+        waits += (in_line > 0).sum()
+    assert waits > 1000
+
+
+@pytest.mark.parametrize("pool", ["donor_search", "oncology"])
+def test_waits_replayed_by_hand(pool: str) -> None:
+    """Where all are equally urgent: who asks first is served first, by the place that is free first (G/G/c)."""
+    book = scarce("hct_for_all")[1]
+    rows = book[book["pool"] == POOLS.index(pool)]
+    free = [-np.inf] * SCARCE[pool]
+    waited = 0
+    for row in rows[np.argsort(rows["asked"], kind="stable")]:
+        start = max(row["asked"], free[0])
+        if np.isinf(row["granted"]):
+            assert row["left"] < start + 1e-6  # left before its turn came
+            continue
+        assert row["granted"] == pytest.approx(start, abs=1e-6)
+        waited += start > row["asked"]
+        heapq.heapreplace(free, row["left"])
+    assert waited > 3
+
+
 def test_intensive_care_is_never_refused_in_silence() -> None:
     """Whoever asks for intensive care gets a bed, goes to another hospital, or has no need of it any more."""
     world, book = scarce("watch")
@@ -227,12 +265,36 @@ def test_urgent_patients_come_first() -> None:
 
 
 def test_relapse_ends_the_wait_for_a_transplant() -> None:
-    """Patients who leave the line for a room without one have relapsed or died at that moment."""
+    """Patients who leave the line for a room without one have relapsed or died at that moment, or gave up."""
     world, book = scarce("hct_for_all")
     lost = book[(book["pool"] == POOL_HCT) & ~np.isfinite(book["granted"])]
     assert len(lost) > 5
+    relapsed = 0
     for row in lost:
         chart = world.chart(row["patient"])
         when = row["left"] - DAYS[row["patient"]]
-        ends = chart[np.isin(chart["event"], [j.RELAPSE, j.DEATH])]["start"]
-        assert np.abs(ends - when).min() < 1e-6
+        ends = chart[np.isin(chart["event"], [j.RELAPSE, j.DEATH, j.DIVERTED])]
+        end = ends[np.argmin(np.abs(ends["start"] - when))]
+        assert abs(end["start"] - when) < 1e-6
+        relapsed += end["event"] == j.RELAPSE
+    assert relapsed > 5
+
+
+def test_no_room_in_time_no_transplant() -> None:
+    """Whoever waits too long for a room gives up, the journal says so, and the room goes to somebody else."""
+    patience = 30.0
+    impatient = SETTINGS.with_value("clinic.queueing.hct_patience", patience)
+    book = Book()
+    world = together("ward", "hct_for_all", impatient, book=book)
+    rows = book.rows[book.rows["pool"] == POOL_HCT]
+    got = np.isfinite(rows["granted"])
+    wait = np.minimum(rows["granted"], rows["left"]) - rows["asked"]
+    assert wait.max() < patience + 1e-6
+    gave_up = ~got & (wait > patience - 1e-6)
+    diverted = world.rows[(world.rows["event"] == j.DIVERTED) & (world.rows["detail"] == POOL_HCT)]
+    assert 5 < gave_up.sum() == len(diverted)
+    usual, usual_book = scarce("hct_for_all")
+    longest = usual_book[usual_book["pool"] == POOL_HCT]
+    assert (longest["granted"] - longest["asked"])[np.isfinite(longest["granted"])].max() > patience
+    agree_on = (world.rows["event"] == j.HCT).sum(), (usual.rows["event"] == j.HCT).sum()
+    assert agree_on[0] > 0.8 * agree_on[1]  # one room is as busy as before
