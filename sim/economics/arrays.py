@@ -74,8 +74,8 @@ def check_same_order(costs: Any, others: Any, name: str, axes: Sequence[str] = (
         if own != other and len(own) == len(other) and set(own) == set(other):
             at = next(k for k, (a, b) in enumerate(zip(own, other, strict=True)) if a != b)
             raise Problem(
-                f"{name}: {axis} stand in another order than those of costs ({other[at]!r} in the place of {own[at]!r}); "
-                "they are matched by position, so bring both into one order"
+                f"{name}: {axis} stand in another order than those of costs ({other[at]!r} in the "
+                f"place of {own[at]!r}); they are matched by position, so bring both into one order"
             )
 
 
