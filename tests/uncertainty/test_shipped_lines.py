@@ -10,6 +10,7 @@ import pytest
 
 from sim.clinic import salvage
 from sim.compose import settings_from
+from sim.conf import options
 from sim.uncertainty.draws import draws_of, posterior_of
 
 #: How far mean and ends may be off, in widths of the range.
@@ -72,3 +73,12 @@ def test_shares_of_salvage_that_exceed_one_count_in_proportion(kind: int) -> Non
     found = shares["INOTUZUMAB"], shares["CD22_CAR"]
     np.testing.assert_allclose(found, expected, atol=4 * np.sqrt(0.25 / n))
     assert shares["CHEMOTHERAPY"] == 0
+
+
+@pytest.mark.parametrize("structure", options("structure"))
+def test_every_structure_can_be_run_and_drawn(structure: str) -> None:
+    """A structure states values that fit the calibrated ranges around it, and keeps what it fixes."""
+    settings = settings_from([f"structure={structure}"])
+    drawn = draws_of(settings, posterior_of(settings)).table(0, 64)
+    assert np.isfinite(drawn).all()
+    assert dict(settings.lines()).keys() >= set(settings.structure.fixes)
