@@ -503,8 +503,8 @@ def _economic_contradictions(settings: Settings) -> Iterator[str]:
     missing = list(gaps(settings.economics))
     if len(missing) > _TEMPLATE:
         yield (
-            f"economics={settings.economics.profile}: a template, {len(missing)} of its prices are missing (below). Copy "
-            "its book from conf/economics/prices to MINE/economics/prices/ours.yaml, fill it in, and add "
+            f"economics={settings.economics.profile}: a template, {len(missing)} of its prices are missing (below). "
+            "Copy its book from conf/economics/prices to MINE/economics/prices/ours.yaml, fill it in, and add "
             "--config-dir MINE economics/prices=ours"
         )
     yield from missing
