@@ -492,11 +492,22 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     yield from _economic_contradictions(settings)
 
 
+#: A book that lacks more prices than this is a template.
+_TEMPLATE: Final = 5
+
+
 def _economic_contradictions(settings: Settings) -> Iterator[str]:
     """Name the products that somebody may get and nobody has priced."""
     if settings.economics is None:
         return
-    yield from gaps(settings.economics)
+    missing = list(gaps(settings.economics))
+    if len(missing) > _TEMPLATE:
+        yield (
+            f"economics={settings.economics.profile}: a template, {len(missing)} of its prices are missing (below). "
+            "Copy its book from conf/economics/prices to MINE/economics/prices/ours.yaml, fill it in, and add "
+            "--config-dir MINE economics/prices=ours"
+        )
+    yield from missing
     forced = settings.product.forced
     shares = settings.cohort.product.shares
     for name in [forced] if forced is not None else [name for name, share in shares.items() if share != 0]:

@@ -115,6 +115,7 @@ def choose_salvage(p: Any, q: Any) -> int:
     """Choose the salvage therapy by type of leukaemia; what aims at CD19 is for CD19+ leukaemia only.
 
     Who did not respond to blinatumomab gets inotuzumab in its place; the arm without CAR T has no CAR T in salvage.
+    Chemotherapy is what the shares of the others leave of 1; shares of more than 1 together count in proportion.
     """
     u = uniform(p.seed, p.number, _CHOICE, p.salvage_line)
     if p.salvage_wish > 0:
@@ -122,11 +123,13 @@ def choose_salvage(p: Any, q: Any) -> int:
     if p.salvage_kind == SWITCH:
         return CHEMOTHERAPY
     if p.salvage_kind == NEGATIVE:
+        u *= max(1.0, q.negative_inotuzumab + q.negative_cd22)
         if u < q.negative_inotuzumab:
             return INOTUZUMAB
         if u < q.negative_inotuzumab + q.negative_cd22:
             return CD22_CAR
         return CHEMOTHERAPY
+    u *= max(1.0, q.positive_blinatumomab + q.positive_inotuzumab + q.positive_cd22 + q.positive_second_car)
     edge = q.positive_blinatumomab
     if u < edge:
         return INOTUZUMAB if p.blinatumomab == NONRESPONDER else BLINATUMOMAB

@@ -1,7 +1,7 @@
 """From accounts to answers: the tables of decision analysis that a run writes.
 
-``incremental.csv``, ``nmb.csv``, ``subgroups.csv``, ``severity.csv`` and ``ledger.csv``; their columns are listed in
-``docs/decision_analysis.md``.
+``incremental.csv``, ``nmb.csv``, ``nmb_weighted.csv``, ``subgroups.csv``, ``severity.csv`` and ``ledger.csv``; their
+columns are listed in ``docs/decision_analysis.md``.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def decision_frames(accounts: Accounts) -> dict[str, pd.DataFrame]:
         return found
     found["incremental"] = incremental_frame(accounts, healthy)
     found["nmb"] = benefits(accounts.estimates(), accounts.book.wtp, reference=_reference(accounts))
+    weight = float(found["severity"]["weight"].iloc[0])
+    if weight != 1.0:
+        found["nmb_weighted"] = weighted_frame(accounts, weight)
     if accounts.n[0] > 1:
         found["subgroups"] = subgroup_frame(accounts)
     return found
@@ -122,6 +125,19 @@ def severity_frame(accounts: Accounts, healthy: Remaining) -> pd.DataFrame:
     ill = accounts.mean(policy, "qalys_discounted")[0]
     found = shortfall(healthy.qalys, ill, severity.weights if severity is not None else ())
     return pd.DataFrame([{"policy": policy} | found._asdict()])
+
+
+def weighted_frame(accounts: Accounts, weight: float) -> pd.DataFrame:
+    """Give net benefit with every QALY of every arm counted `weight` times (column ``weight``).
+
+    That is net benefit at thresholds which are `weight` times as high; ``wtp`` states them as the profile does, and net
+    health benefit is in weighted QALYs.
+    """
+    thresholds = accounts.book.wtp
+    table = benefits(accounts.estimates(), [weight * wtp for wtp in thresholds], reference=_reference(accounts))
+    table["wtp"] = np.repeat(thresholds, len(table) // len(thresholds))
+    table[["nhb", "nhb_se"]] *= weight
+    return table.assign(weight=weight)
 
 
 def ledger_frame(accounts: Accounts) -> pd.DataFrame:

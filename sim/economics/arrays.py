@@ -22,7 +22,7 @@ def vector(values: Any, name: str) -> np.ndarray:
     if array.ndim != 1:
         raise Problem(f"{name}: one value per option is needed, not an array of shape {array.shape}")
     if array.size == 0:
-        raise Problem(f"{name}: is empty; at least one option is needed")
+        raise Problem(f"{name}: is empty; at least one value is needed")
     return array
 
 
@@ -45,11 +45,38 @@ def draws(values: Any, name: str) -> np.ndarray:
 
 
 def pair(costs: Any, effects: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Read costs and effects of the same draws and options (see `draws`)."""
+    """Read costs and effects of the same draws and options (see `draws`).
+
+    Raises
+    ------
+    Problem
+        When their shapes differ, or both are named and their names stand in another order.
+    """
     cost, effect = draws(costs, "costs"), draws(effects, "effects")
+    check_same_order(costs, effects, "effects")
     if cost.shape != effect.shape:
         raise Problem(f"effects: {_size(effect)} do not match costs: {_size(cost)}")
     return cost, effect
+
+
+def check_same_order(costs: Any, others: Any, name: str, axes: Sequence[str] = ("columns", "index")) -> None:
+    """Refuse frames or series whose rows or columns carry the names of `costs` in another order.
+
+    Everything is matched by position; the same names in another order would be matched wrongly without a word.
+
+    Raises
+    ------
+    Problem
+        Naming the argument.
+    """
+    for axis in axes:
+        own, other = (list(getattr(one, axis, ())) if hasattr(one, "iloc") else [] for one in (costs, others))
+        if own != other and len(own) == len(other) and set(own) == set(other):
+            at = next(k for k, (a, b) in enumerate(zip(own, other, strict=True)) if a != b)
+            raise Problem(
+                f"{name}: {axis} stand in another order than those of costs ({other[at]!r} in the "
+                f"place of {own[at]!r}); they are matched by position, so bring both into one order"
+            )
 
 
 def grid(wtp: Any) -> np.ndarray:
@@ -60,8 +87,10 @@ def grid(wtp: Any) -> np.ndarray:
     Problem
         When there is none, or one is negative or not finite.
     """
-    array = np.atleast_1d(_numbers(wtp, "wtp"))
-    if array.ndim != 1 or array.size == 0:
+    array = np.atleast_1d(_numbers(() if wtp is None else wtp, "wtp"))
+    if array.ndim != 1:
+        raise Problem(f"wtp: a list of numbers is needed, not an array of shape {array.shape}")
+    if array.size == 0:
         raise Problem("wtp: is empty; give at least one willingness to pay, for example wtp=[50000, 100000]")
     if (array < 0).any():
         raise Problem(f"wtp: {array.min():g} is negative; a willingness to pay is 0 or more")
@@ -92,6 +121,8 @@ def option_names(names: Sequence[str] | None, costs: Any, count: int) -> list[st
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sim.economics.arrays import option_names, vector
+from sim.economics.arrays import check_same_order, option_names, vector
 from sim.problems import Problem
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def incremental(costs: Any, effects: Any, names: Sequence[str] | None = None) ->
     cost, effect = vector(costs, "costs"), vector(effects, "effects")
     if len(cost) != len(effect):
         raise Problem(f"effects: {len(effect)} values do not match {len(cost)} costs")
+    check_same_order(costs, effects, "effects")
     if names is None and isinstance(costs, pd.Series):
         names = [str(name) for name in costs.index]
     labels = option_names(names, None, len(cost))

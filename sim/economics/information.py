@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from sim.economics.acceptability import losses
-from sim.economics.arrays import grid, pair
+from sim.economics.arrays import check_same_order, grid, pair
 from sim.economics.regression import SUSPICIOUS, one_thread, regress
 from sim.problems import Problem, did_you_mean
 
@@ -115,7 +115,7 @@ def evppi(
     """
     cost, effect = pair(costs, effects)
     level = _one_wtp(wtp)
-    names, table = parameter_table(parameters, len(cost))
+    names, table = parameter_table(parameters, len(cost), costs)
     chosen = _chosen(of, names)
     _check_method(method)
     return of_inputs(level * effect - cost, table[:, [names.index(name) for name in chosen]], method, seed)
@@ -148,7 +148,7 @@ def evppi_table(
     import pandas as pd
 
     cost, effect = pair(costs, effects)
-    names, table = parameter_table(parameters, len(cost))
+    names, table = parameter_table(parameters, len(cost), costs)
     _check_method(method)
     groups = {str(k): v for k, v in of.items()} if isinstance(of, Mapping) else {k: k for k in _chosen(of, names)}
     rows: list[dict[str, Any]] = []
@@ -238,8 +238,8 @@ def _influence(known: np.ndarray, share: float) -> np.ndarray:
     return influence
 
 
-def parameter_table(parameters: Any, draws: int) -> tuple[list[str], np.ndarray]:
-    """Read the parameters of every draw.
+def parameter_table(parameters: Any, draws: int, costs: Any = None) -> tuple[list[str], np.ndarray]:
+    """Read the parameters of every draw; `costs` tell the order of the draws where both are frames.
 
     Returns
     -------
@@ -263,6 +263,7 @@ def parameter_table(parameters: Any, draws: int) -> tuple[list[str], np.ndarray]
         raise Problem("parameters: is empty; at least one parameter is needed")
     if len(values) != draws:
         raise Problem(f"parameters: {len(values)} draws do not match the {draws} of costs and effects")
+    check_same_order(costs, parameters, "parameters", ("index",))
     bad = [name for name, column in zip(names, values.T, strict=True) if not np.isfinite(column).all()]
     if bad:
         raise Problem(f"parameters: {bad[0]!r} holds values that are missing or infinite")

@@ -9,14 +9,14 @@ Manolopoulou, Baio 2018, doi:10.1177/0272989X17738515; exact for a normal prior 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from sim.draws import uniforms
-from sim.economics.arrays import pair
+from sim.economics.arrays import pair, vector
 from sim.economics.information import (
     Information,
     of_inputs,
@@ -171,7 +171,7 @@ def evsi(
     cost, effect = pair(costs, effects)
     if method not in METHODS:
         raise Problem(f"method: unknown method {method!r}, {did_you_mean(method, METHODS)}")
-    names, table = parameter_table(parameters, len(cost))
+    names, table = parameter_table(parameters, len(cost), costs)
     for name in study.of:
         if name not in names:
             raise Problem(f"study: no such parameter {name!r}, {did_you_mean(name, names)}")
@@ -246,9 +246,8 @@ def population_size(incidence: float, horizon: float, discount: float = 0.0, del
     float
         The integral of ``incidence * (1 + r)^-t`` from `delay` to `horizon`; 0 when the information comes too late.
     """
-    for name, value in (("incidence", incidence), ("horizon", horizon), ("discount", discount), ("delay", delay)):
-        if not (np.isfinite(value) and value >= 0):
-            raise Problem(f"{name}: {value:g} must be 0 or more, and finite")
+    incidence, horizon = _not_negative(incidence, "incidence"), _not_negative(horizon, "horizon")
+    discount, delay = _not_negative(discount, "discount"), _not_negative(delay, "delay")
     if delay >= horizon:
         return 0.0
     rate = float(np.log1p(discount))
@@ -258,7 +257,7 @@ def population_size(incidence: float, horizon: float, discount: float = 0.0, del
 
 
 def enbs(
-    evsi: pd.DataFrame,
+    evsi: pd.DataFrame | Mapping[str, Sequence[float]],
     *,
     incidence: float,
     horizon: float,
@@ -272,7 +271,7 @@ def enbs(
     Parameters
     ----------
     evsi
-        Columns size, evsi and, where known, se (`evsi_table`).
+        Columns size, evsi and, where known, se (`evsi_table`); a mapping of columns will do.
     incidence, horizon, discount
         See `population_size`.
     delay
@@ -291,21 +290,20 @@ def enbs(
     for column in ("size", "evsi"):
         if column not in evsi:
             raise Problem(f"evsi: has no column {column!r}")
-    for name, value in (("fixed_cost", fixed_cost), ("cost_per_patient", cost_per_patient)):
-        if not (np.isfinite(value) and value >= 0):
-            raise Problem(f"{name}: {value:g} must be 0 or more, and finite")
-    delays = np.atleast_1d(np.asarray(delay, dtype=float))
-    if len(delays) not in (1, len(evsi)):
-        raise Problem(f"delay: {len(delays)} values do not match {len(evsi)} sizes")
-    sizes, values = evsi["size"].to_numpy(float), evsi["evsi"].to_numpy(float)
-    people = np.array([population_size(incidence, horizon, discount, d) for d in np.broadcast_to(delays, len(evsi))])
+    fixed_cost = _not_negative(fixed_cost, "fixed_cost")
+    cost_per_patient = _not_negative(cost_per_patient, "cost_per_patient")
+    sizes, values = vector(evsi["size"], "evsi.size"), vector(evsi["evsi"], "evsi.evsi")
+    delays = vector(np.atleast_1d(delay), "delay")
+    if len(delays) not in (1, len(sizes)):
+        raise Problem(f"delay: {len(delays)} values do not match {len(sizes)} sizes")
+    people = np.array([population_size(incidence, horizon, discount, d) for d in np.broadcast_to(delays, len(sizes))])
     cost = fixed_cost + cost_per_patient * sizes
     net = people * values - cost
-    error = people * evsi["se"].to_numpy(float) if "se" in evsi else np.full(len(evsi), np.nan)
+    error = people * np.asarray(evsi["se"], dtype=float) if "se" in evsi else np.full(len(sizes), np.nan)
     best = min(np.flatnonzero(net == net.max()), key=lambda k: sizes[k])
     return pd.DataFrame(
         {
-            "size": evsi["size"].to_numpy(),
+            "size": np.asarray(evsi["size"]),
             "evsi": values,
             "population": people,
             "population_evsi": people * values,
@@ -332,9 +330,10 @@ def _luck(seed: int, draws: int) -> Luck:
 
 
 def _checked_size(size: int) -> int:
-    if int(size) != size or size < 1:
+    number = vector([size], "size")[0]
+    if number != np.floor(number) or number < 1:
         raise Problem(f"size: {size} must be a whole number of patients, at least 1")
-    return int(size)
+    return int(number)
 
 
 def _checked_wtp(wtp: float) -> float:
@@ -344,6 +343,13 @@ def _checked_wtp(wtp: float) -> float:
     if len(levels) != 1:
         raise Problem(f"wtp: {len(levels)} values; one is taken here")
     return float(levels[0])
+
+
+def _not_negative(value: float, name: str) -> float:
+    number = float(vector([value], name)[0])
+    if number < 0:
+        raise Problem(f"{name}: {value} must be 0 or more, and finite")
+    return number
 
 
 def _check_probabilities(parameters: dict[str, np.ndarray]) -> None:

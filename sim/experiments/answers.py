@@ -174,13 +174,15 @@ class Examiner:
         for at, one in enumerate(lived):
             left = among.copy()
             for before, other in enumerate(lived[:at]):
-                same = left & same_charts(one.rows, one.first_row, other.rows, other.first_row)
+                if not left.any():
+                    break
+                same = same_charts(one.rows, one.first_row, other.rows, other.first_row, left)
                 columns[at, 2 : 2 + len(VALUED), same] = columns[before, 2 : 2 + len(VALUED), same]
                 left &= ~same
             people = valuation.lives(one.rows, one.first_row, one.lives, left).people
             columns[at, 0] = among
             for place, reading in enumerate(readings, start=2):
-                columns[at, place, left] = people[:, reading].sum(axis=1)[left]
+                columns[at, place, left] = people[left][:, reading].sum(axis=1)
 
     def _readings(self, valuation: Any) -> list[list[int]]:
         """Say which columns of the valuation are summed for each of `VALUED`."""

@@ -11,11 +11,11 @@ import numpy as np
 from sim.economics.compiling import compiled_once
 
 
-def compare_charts(rows: Any, first: Any, others: Any, first_other: Any, same: Any) -> None:
-    """Note of each patient whether two journals hold the same rows, bit by bit."""
+def compare_charts(rows: Any, first: Any, others: Any, first_other: Any, among: Any, same: Any) -> None:
+    """Note of each patient asked about whether two journals hold the same rows, bit by bit."""
     for i in range(len(same)):
         length = first[i + 1] - first[i]
-        equal = length == first_other[i + 1] - first_other[i]
+        equal = among[i] and length == first_other[i + 1] - first_other[i]
         k = 0
         while equal and k < length:
             a = first[i] + k
@@ -30,8 +30,10 @@ def compare_charts(rows: Any, first: Any, others: Any, first_other: Any, same: A
         same[i] = equal
 
 
-def same_charts(rows: np.ndarray, first: np.ndarray, others: np.ndarray, first_other: np.ndarray) -> np.ndarray:
-    """Tell which patients have the same journal under two policies.
+def same_charts(
+    rows: np.ndarray, first: np.ndarray, others: np.ndarray, first_other: np.ndarray, among: np.ndarray
+) -> np.ndarray:
+    """Tell which of some patients have the same journal under two policies.
 
     Parameters
     ----------
@@ -39,14 +41,16 @@ def same_charts(rows: np.ndarray, first: np.ndarray, others: np.ndarray, first_o
         Journal rows under one policy (`sim.journal.ROW`), and where each patient's begin (shape n + 1).
     others, first_other
         The same under the other.
+    among
+        Who is asked about, shape (n,), bool.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n,), bool.
+        Shape (n,), bool; false for everybody else.
     """
     same = np.zeros(len(first) - 1, dtype=np.bool_)
-    _compiled()(_words(rows), first, _words(others), first_other, same)
+    _compiled()(_words(rows), first, _words(others), first_other, among, same)
     return same
 
 

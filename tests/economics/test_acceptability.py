@@ -151,9 +151,20 @@ def test_options_are_named_by_the_columns_of_a_frame() -> None:
         ([[1, 2], [1]], [[1, 2]], 1, "costs"),
         ([], [], 1, "costs"),
         (np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), 1, "costs"),
+        ([[1, 2]], [[1, 2]], None, "wtp"),
+        ([[1, 2]], [[1, 2]], [[1, 2]], "wtp"),
+        (np.ma.masked_array([[1, 2]], [[False, True]]), [[1, 2]], 1, "costs"),
+        (pd.DataFrame([[1, 2]], columns=["a", "b"]), pd.DataFrame([[1, 2]], columns=["b", "a"]), 1, "effects"),
+        (pd.DataFrame([[1, 2], [3, 4]]), pd.DataFrame([[1, 2], [3, 4]], index=[1, 0]), 1, "effects"),
     ],
 )
 def test_errors_name_the_argument(costs: list, effects: list, wtp: object, named: str) -> None:
     for function in (nmb, ceac, ceaf, expected_loss, evpi):
         with pytest.raises(Problem, match=f"^{named}: "):
             function(costs, effects, wtp)
+
+
+def test_frames_of_other_names_are_matched_by_position() -> None:
+    costs, effects = random_draws(options=2)
+    named = ceac(pd.DataFrame(costs, columns=["x", "y"]), pd.DataFrame(effects, columns=["qaly_x", "qaly_y"]), GRID)
+    np.testing.assert_array_equal(named, ceac(costs.tolist(), effects.tolist(), GRID))

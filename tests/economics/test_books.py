@@ -66,6 +66,8 @@ def test_templates_say_what_is_missing(profile):
     text = str(raised.value)
     assert "economics.prices.ward_day: no price for ward, hct_ward" in text
     assert "give one in your own book" in text
+    assert f"economics={profile}: a template, " in text
+    assert "economics/prices=ours" in text
 
 
 def test_none_switches_economics_off():

@@ -16,6 +16,8 @@ from support import simulate_into
 
 from sim.compose import settings_from
 from sim.economics import incremental
+from sim.economics.answers import decision_frames
+from sim.economics.settings import Severity, SeverityWeight
 from sim.experiments.checks.bench import Bench
 from sim.report import style
 from sim.report.cheers import NOT_REPORTED, checklist
@@ -233,6 +235,25 @@ def test_the_checklist_says_what_is_known_and_nothing_else(frames: Frames) -> No
     for topic in ("Abstract", "Engagement with patients and others", "Source of funding", "Conflicts of interest"):
         assert items[topic] == NOT_REPORTED
     assert {item.answer for item in checklist(Frames())} == {NOT_REPORTED}
+
+
+def test_severity_counts_every_qaly_of_every_arm_alike() -> None:
+    """With a weight w, net benefit is w x threshold x QALYs - cost; without one there is no such table."""
+    bench = Bench(settings_from(["experiment=verify", "cohort.n=300"]))
+    assert "nmb_weighted" not in decision_frames(bench.accounts(bench.usual))
+    limits = SeverityWeight(weight=1.7, absolute=1.0, proportional=0.1)
+    severity = Severity(source="definition", status="assumed", weights=(limits,))
+    accounts = bench.accounts(bench.usual, bench.book.model_copy(update={"severity": severity}))
+    table = decision_frames(accounts)["nmb_weighted"]
+    assert set(table["weight"]) == {1.7}
+    assert list(dict.fromkeys(table["wtp"])) == list(accounts.book.wtp)
+    estimates = accounts.estimates()
+    effect = dict(zip(estimates.names, estimates.effect, strict=True))
+    cost = dict(zip(estimates.names, estimates.cost, strict=True))
+    for row in table.to_dict("records"):
+        expected = 1.7 * row["wtp"] * effect[row["option"]] - cost[row["option"]]
+        assert row["nmb"] == pytest.approx(expected, rel=1e-9)
+        assert row["nhb"] == pytest.approx(expected / row["wtp"], rel=1e-9)
 
 
 # --- the question of the product --------------------------------------------------------------------------------------

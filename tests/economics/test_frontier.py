@@ -177,6 +177,8 @@ def test_names_come_from_a_series() -> None:
         (([1, 2], [1, 2], ["a"]), "names"),
         (([1, 2], [1, 2], ["a", "a"]), "names"),
         (([1, 2], [1, 2], "ab"), "names"),
+        ((pd.Series({"a": 1, "b": 2}), pd.Series({"b": 1, "a": 2})), "effects"),
+        ((np.ma.masked_array([1, 2], [True, False]), [1, 2]), "costs"),
     ],
 )
 def test_errors_name_the_argument(arguments: tuple, named: str) -> None:

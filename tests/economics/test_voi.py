@@ -263,5 +263,34 @@ def test_too_few_draws_and_impossible_studies_are_refused() -> None:
         evsi(costs, effects, parameters, study_of_means("q", 1.0), 10, 1)
     with pytest.raises(Problem, match="'moments' needs"):
         evsi(costs, effects, parameters, Study(("a",), lambda p, n, u: p["a"]), 10, 1, method="moments")
+    with pytest.raises(Problem, match="size: holds 1 values"):
+        evsi(costs, effects, parameters, study_of_means("a", 1.0), float("nan"), 1)
     with pytest.raises(Problem, match="incidence: -1"):
         population_size(-1, 10)
+
+
+def test_draws_in_another_order_than_the_costs_are_refused() -> None:
+    costs, effects, parameters = linear(16, 100)
+    shuffled = pd.DataFrame(parameters).iloc[::-1]
+    with pytest.raises(Problem, match=r"^parameters: index"):
+        evppi(pd.DataFrame(costs), effects, shuffled, of="a", wtp=1)
+    same = evppi(pd.DataFrame(costs), effects, pd.DataFrame(parameters), of="a", wtp=1)
+    assert same == evppi(costs.tolist(), effects.tolist(), parameters, of=["a"], wtp=[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"evsi": {"size": [], "evsi": []}}, "evsi.size: is empty"),
+        ({"evsi": {"size": [1], "evsi": [np.nan]}}, "evsi.evsi: holds 1"),
+        ({"evsi": {"size": [1]}}, "evsi: has no column 'evsi'"),
+        ({"delay": [1.0, 2.0]}, "delay: 2 values"),
+        ({"horizon": float("inf")}, "horizon: holds 1"),
+        ({"fixed_cost": -1}, "fixed_cost: -1"),
+    ],
+)
+def test_errors_of_the_net_benefit_of_sampling_name_the_argument(change: dict, named: str) -> None:
+    arguments: dict = {"evsi": {"size": [1], "evsi": [2.0]}, "incidence": 100, "horizon": 10}
+    assert enbs(**arguments)["enbs"].tolist() == [2000.0]
+    with pytest.raises(Problem, match=f"^{named}"):
+        enbs(**arguments | change)

@@ -294,11 +294,3 @@ def test_policies_share_the_hospital_alike_on_both_engines() -> None:
         worlds_.append(live_together(settings, values, people, np.arange(80), days, horizon=float("inf"), arms=arms))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(*worlds_, strict=True))
     assert worlds_[0].lives["t_hct"][arms == 1].min() < worlds_[0].lives["t_hct"][arms == 0].min()
-
-
-@pytest.mark.parametrize("check", ["room_for_everybody", "room_for_nobody", "budget_balances"])
-def test_checks_for_the_verification(check: str) -> None:
-    from sim.experiments import hospital_checks
-
-    holds, found = getattr(hospital_checks, check)(settings_with("policy=[watch,hct_for_all]", "origin=referral"))
-    assert holds, found

@@ -153,7 +153,8 @@ def test_same_charts_are_found_and_no_others():
     worlds = Worlds(settings)
     lived = {one.policy: one for one in worlds.live({}, 0, 150, journal=True)}
     watch, every = lived["watch"], lived["hct_for_all"]
-    same = same_charts(watch.rows, watch.first_row, every.rows, every.first_row)
+    everybody = np.ones(150, dtype=bool)
+    same = same_charts(watch.rows, watch.first_row, every.rows, every.first_row, everybody)
     expected = [
         watch.rows[a:b].tobytes() == every.rows[c:d].tobytes()
         for a, b, c, d in zip(
@@ -162,6 +163,9 @@ def test_same_charts_are_found_and_no_others():
     ]
     assert np.array_equal(same, expected)
     assert 0 < same.sum() < 150
+    some = np.arange(150) % 3 == 0
+    found = same_charts(watch.rows, watch.first_row, every.rows, every.first_row, some)
+    assert np.array_equal(found, same & some)
 
 
 def test_nobody_counted_gives_no_number():

@@ -117,6 +117,12 @@ class Bench:
         """The unchanged world at the unchanged books."""
         return self.worth(self.usual)
 
+    def valued(self, world: Any) -> tuple[Valuation, np.ndarray]:
+        """Value everybody of a shared hospital (`sim.experiments.shared.Together`): valuation, a line per patient."""
+        valuation = Valuation(self.book, list(self.settings.product.catalogue), "referral")
+        everybody = np.ones(len(world.lives), dtype=bool)
+        return valuation, valuation.lives(world.rows, world.first_row, world.lives, everybody).people
+
     def accounts(self, block: Block, book: Any = None, origin: str = "referral") -> Accounts:
         """Open accounts and enter a block."""
         products = list(self.settings.product.catalogue)

@@ -11,8 +11,10 @@ from sim import journal
 from sim.economics.ranking import incremental_with_errors
 from sim.economics.settings import CATEGORIES, Payment, Scheme
 from sim.economics.tariff import item_names
+from sim.experiments.budget import paid
 from sim.experiments.checks import Finding, check
 from sim.experiments.checks.bench import FEW, POLICIES, Bench, Worth, gap
+from sim.experiments.checks.hospital import APART, PATIENTS, crowd, with_all_pools
 from sim.experiments.checks.worlds import NO_DISEASE, NO_RESPONSE, ONE_PRODUCT, ratio
 from sim.experiments.run import Block
 from sim.units import DAYS_PER_YEAR
@@ -202,7 +204,7 @@ def scheme(parts: list[tuple[float, float, str]]) -> Scheme:
     return Scheme(label="verification", source="definition", status="assumed", hct_counts=True, payments=payments)
 
 
-@check("29", "accounts", "categories sum to total; patients sum to arm (budget years: with budgets)")
+@check("29", "accounts", "categories sum to total; patients sum to arm; budget years to the undiscounted payer total")
 def accounts_add_up(bench: Bench) -> Finding:
     """What is booked by category, period and patient is one sum."""
     worth, accounts = bench.usual_worth, bench.accounts(bench.usual)
@@ -219,7 +221,18 @@ def accounts_add_up(bench: Bench) -> Finding:
         rows = len(CATEGORIES)
         arm_cells = np.array([worth.of(policy, f"cost_{c}").sum() for c in CATEGORIES])
         apart = max(apart, gap(cells[:rows, :, 0].sum(axis=1), arm_cells))
-    return Finding(apart < ROUNDING, f"largest relative difference {apart:.1e}; budget years: not yet applicable")
+    years = _budget_apart(bench)
+    found = f"largest relative difference {apart:.1e}; of budget years {years:.1e}"
+    return Finding(apart < ROUNDING and years < ROUNDING, found)
+
+
+def _budget_apart(bench: Bench) -> float:
+    """Tell how far payer years and what comes later are from the total, and their categories from each of them."""
+    world = crowd(with_all_pools(bench.settings, None, "ward"), "hct_for_all")
+    cells = paid(bench.settings, world, np.arange(PATIENTS) * APART, np.ones(PATIENTS, dtype=bool))
+    valuation, people = bench.valued(world)
+    total = people[:, [valuation.columns.index(f"cost_{bench.book.perspective}")]].sum(axis=0)
+    return max(gap(cells[:, -1:].sum(axis=0), total), gap(cells[:, :-1].sum(axis=1), cells[:, -1]))
 
 
 def _equal(one: Worth, two: Worth, policy: str, column: str) -> bool:
