@@ -42,3 +42,11 @@ def plain(value: float) -> str:
     if value is None or math.isnan(value):
         return ""
     return f"{value:,.0f}" if value == int(value) and 1e4 <= abs(value) < 1e9 else f"{value:.6g}"
+
+
+def amount(value: float, *, sign: bool = False) -> str:
+    """Write an amount of money in whole units, with thousands apart."""
+    if value is None or math.isnan(value):
+        return "–"
+    text = f"{value:+,.0f}" if sign else f"{value:,.0f}"
+    return text.replace("-0", "0") if text in ("-0", "+0") else text
