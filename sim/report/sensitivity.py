@@ -50,7 +50,9 @@ def tornado(frames: Frames) -> Drawing | None:
                     "*", (at, place), xytext=(5 * side, -2), textcoords="offset points", va="center", ha="center"
                 )
     axes.axvline(base, color=style.TEXT.light, linewidth=0.9)
-    axes.axvline(0, color=style.MUTED.light, linewidth=0.7, linestyle=(0, (3, 2)))
+    low, high = (float(f(rows[["at_low", "at_high"]].to_numpy())) / scale for f in (np.min, np.max))
+    if low - (high - low) <= 0 <= high + (high - low):  # farther away it would make every bar a sliver
+        axes.axvline(0, color=style.MUTED.light, linewidth=0.7, linestyle=(0, (3, 2)))
     axes.set_yticks(range(len(rows)), _ends(rows), fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.12)
@@ -134,6 +136,7 @@ def threshold(frames: Frames) -> Drawing | None:
     level = middle(frames)
     key = str(table.columns[0])
     part = table[table["wtp"] == level].copy()
+    part = part[part["policy"].isin(frames.manifest.get("options") or set(part["policy"]))]
     part["inc_nmb"] /= _scale(frames)
     canvas = style.sheet(9.2, 3.6)
     axes = canvas.subplots()

@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 from sim.report import words
 from sim.report.cheers import NOT_REPORTED
 from sim.report.frames import Frames
-from sim.report.numbers import plain
 
 #: What each experiment is for.
 _AIMS: Final = {
@@ -149,7 +148,7 @@ def _assumptions(frames: Frames) -> str:
 
 def _initial(frames: Frames) -> str:
     if frames.has("times"):
-        return "the hospital starts empty; years before the observed ones are left out (warm-up, docs/hospital.md)"
+        return "the hospital starts empty; the years before the observed ones are left out as warm-up (docs/hospital.md)"
     return "no warm-up: every patient starts at referral and patients share nothing" if _limitless(frames) else ""
 
 
@@ -158,8 +157,8 @@ def _length(frames: Frames) -> str:
     if not _known(frames):
         return ""
     if frames.has("times"):
-        years = manifest.get("years")
-        return f"{plain(float(years))} observed years" if years else ""
+        first, last = (manifest.get("window_days") or (None, None))[:2]
+        return f"observed from year {first / 365.25:.1f} to year {last / 365.25:.1f} of arrivals" if last else ""
     horizon = manifest.get("horizon_years")
     return "each life to its end" if horizon is None else f"{horizon:g} years a patient"
 
@@ -208,6 +207,12 @@ def _system(frames: Frames) -> str:
     return "run time, cores and libraries: manifest.json (left out here so that the page repeats byte for byte)"
 
 
+def _sharing(frames: Frames) -> str:
+    if not _known(frames):
+        return ""
+    return f"cartwin {frames.manifest['version']} is open source (MIT licence); the run record holds the command of this run"
+
+
 _ITEMS: Final[tuple[tuple[str, str, str, Callable[[Frames], Any]], ...]] = (
     ("1.1", "Objectives", "Purpose of the model", _purpose),
     ("1.2", "Objectives", "Model outputs", _outputs),
@@ -232,5 +237,5 @@ _ITEMS: Final[tuple[tuple[str, str, str, Callable[[Frames], Any]], ...]] = (
     ("5.2", "Implementation", "Random sampling", _random),
     ("5.3", "Implementation", "Model execution", _execution),
     ("5.4", "Implementation", "System specification", lambda frames: _system(frames) if _known(frames) else ""),
-    ("6.1", "Code access", "Statement on sharing", lambda frames: ""),
+    ("6.1", "Code access", "Statement on sharing", _sharing),
 )

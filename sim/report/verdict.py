@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.report.acceptability import middle
 from sim.report.frames import Frames
+from sim.report.hospital import POOLS
 from sim.report.numbers import amount
 from sim.report.words import stratum_name
 
@@ -22,13 +25,15 @@ _COMMAND: Final = "python -m sim experiment="
 
 def question(frames: Frames) -> str:
     """Put the run's question into a sentence; empty where it compares nothing."""
-    options = len(frames.manifest.get("options") or frames.policies)
+    options = len(frames.policies)
     if options < 2 or "n" not in frames.manifest:
         return ""
     cohort = str(frames.manifest.get("cohort", "virtual patients"))
     gains = "gives them most for what it costs" if currency(frames) else "gives them most"
     n = frames.manifest["n"]
     people = f"{n:,} virtual patients" if isinstance(n, int) else f"{n} virtual patients"
+    if frames.has("waits"):
+        return f"{people} ({cohort}) come to a hospital with limited places. What do {options} policies do to it?"
     return f"{people} ({cohort}) live under {options} policies, counted from {frames.origin}. Which policy {gains}?"
 
 
@@ -76,11 +81,13 @@ def best_buys(frames: Frames) -> str:
             groups[-1][1].append(level)
         else:
             groups.append((policy, [level]))
-    parts = [
-        f"{'at' if k else 'At'} {listed([amount(x) for x in levels])}{'' if k else f' {unit}'} {frames.label(policy)}"
-        for k, (policy, levels) in enumerate(groups)
-    ]
-    return f"Best buy by willingness to pay. {'; '.join(parts)}."
+    parts = [f"{frames.label(policy)} at {_span(levels)}" for policy, levels in groups]
+    return f"The best buy depends on the willingness to pay: {listed(parts)} {unit}."
+
+
+def _span(levels: list[float]) -> str:
+    low, high = amount(levels[0]), amount(levels[-1])
+    return low if low == high else f"{low} to {high}"
 
 
 def _best_by_level(frames: Frames) -> dict[float, str]:
@@ -109,12 +116,41 @@ def _at(frames: Frames, level: float) -> str:
     return f" at {amount(level)} {_priced(frames)}" if money else ""
 
 
+def hospital(frames: Frames) -> list[str]:
+    """Say how soon patients are infused under each policy, and where places are scarcest."""
+    if not frames.has("waits", "summary"):
+        return []
+    found = {p: (frames.estimate(p, "infused_in_time"), frames.estimate(p, "wait_infusion_mean")) for p in frames.policies}
+    parts = [
+        f"{100 * share.value:.0f} ± {100 * share.error:.0f}% under {frames.label(p)} ({wait.value:.0f} ± {wait.error:.0f} "
+        "days from referral on average)"
+        for p, (share, wait) in found.items()
+        if share is not None and wait is not None
+    ]
+    texts = [f"Infused in time: {listed(parts)}."] if parts else []
+    used = {
+        (p, pool): estimate
+        for p in frames.policies
+        for pool in POOLS
+        if (estimate := frames.estimate(p, f"utilisation_{pool}")) is not None
+    }
+    if used:
+        policy, pool = max(used, key=lambda key: used[key].value)
+        most = [
+            f"{100 * used[p, pool].value:.0f} ± {100 * used[p, pool].error:.0f}% under {frames.label(p)}"
+            for p in frames.policies
+            if (p, pool) in used
+        ]
+        texts.append(f"Scarcest are places for {POOLS[pool]}, which are taken at {listed(most)}.")
+    return texts
+
+
 # --- how sure ---------------------------------------------------------------------------------------------------------
 
 
 def certainty(frames: Frames) -> list[str]:
     """Say how sure the best buy is, and what is not in that."""
-    found = [_over_draws(frames), _over_patients(frames)]
+    found = [_over_draws(frames), _over_patients(frames), _over_ranges(frames)]
     return [text for text in found if text]
 
 
@@ -134,6 +170,28 @@ def _over_draws(frames: Frames) -> str:
         f"{frames.label(best['policy'])} is the best in {share:.0f} ± {error:.0f}%{_at(frames, level)}. Deciding for it "
         f"forgoes {write(best['expected_loss'])} ± {write(best['expected_loss_se'])} {money} per patient on average: "
         "the most that knowing every parameter would be worth."
+    )
+
+
+def _over_ranges(frames: Frames) -> str:
+    """Say what one-at-a-time analysis tells of certainty, and what it does not."""
+    if not frames.has("tornado"):
+        return ""
+    text = f"Ranges say what could change the answer, not how likely that is: for that, {_COMMAND}psa."
+    if not frames.has("structures"):
+        return text
+    level, best = level_of(frames), _best_by_level(frames)
+    table = frames.structures
+    assert table is not None
+    rows = table[(table["structure"] == "reference") & (table["outcome"] == f"inc_nmb_{level:g}")]
+    rows = rows[rows["policy"] == best.get(level)]
+    if rows.empty or best.get(level) == frames.reference:
+        return text
+    row = rows.iloc[0]
+    return (
+        f"With every parameter at its base case the net benefit of {frames.label(row['policy'])} against "
+        f"{frames.label(str(frames.reference))} is {amount(row['value'])} ± {amount(row['se'])} {currency(frames)} per "
+        f"patient{_at(frames, level)} (± Monte-Carlo standard error). {text}"
     )
 
 
@@ -185,14 +243,17 @@ def _by_money(frames: Frames) -> str:
     if table is None or not currency(frames):
         return ""
     name = "policy" if "policy" in table.columns else "option"
-    steps = table[(table["status"] == "ND") & table["icer"].notna() & (table["icer"] > 0)].sort_values("icer")
-    if steps.empty:
-        return ""
+    frontier = table[table["status"] == "ND"].sort_values("cost").to_dict("records")
+    if len(frontier) < 2:
+        only = f"{frames.label(frontier[0][name])} is the best buy at any" if frontier else ""
+        return f"Willingness to pay: {only}; no other policy is on the frontier." if only else ""
+    steps = list(itertools.pairwise(frontier))
     parts = [
-        f"above {amount(r['icer'])}{_interval(r)} {frames.label(r[name])} pays"
-        for r in steps.head(NAMED).to_dict("records")
+        f"{frames.label(one[name])} is the best buy up to {amount(other['icer'])}{_interval(other)}"
+        for one, other in steps[:NAMED]
     ]
-    return f"Willingness to pay, in {_priced(frames)}: {'; '.join(parts)}."
+    last = f"{frames.label(frontier[-1][name])} above" if len(steps) <= NAMED else f"and so on to {len(frontier)} policies"
+    return f"Willingness to pay, in {_priced(frames)}: {', '.join(parts)}, {last}."
 
 
 def _interval(row: dict[Any, Any]) -> str:
@@ -244,7 +305,7 @@ def _flip(frames: Frames, row: dict[Any, Any]) -> str:
     ends = [
         f"{row[end]:.3g} ({frames.label(row[f'best_{end}'])})" for end in ("low", "high") if row[f"best_{end}"] != row["best"]
     ]  # fmt: skip
-    return f"{row['about']} at {' or '.join(ends)}"
+    return f"{row['about']} ({row['key']}) at {' or '.join(ends)}"
 
 
 def _by_threshold(frames: Frames) -> str:
@@ -266,18 +327,28 @@ def _by_tail(frames: Frames) -> str:
     assert table is not None
     base = _best_by_level(frames).get(level)
     rows, named = table[table["wtp"] == level], []
+    clear = NormalDist().inv_cdf(1 - 0.025 / max(1, 2 * rows["key"].nunique()))  # so many looks find some by chance
+    about = _about(frames)
     for key, part in rows.groupby("key", sort=False):
         for end, words in (("low", "lowest"), ("high", "highest")):
             # increments are against the reference, whose own is 0
             top = part.loc[part[f"at_{end}"].idxmax()]
             rival = float(part.loc[part["policy"] == base, f"at_{end}"].max()) if base != frames.reference else 0.0
             lead, best = float(top[f"at_{end}"]) - rival, str(top["policy"])
-            if best != base and lead > _SIGMAS * float(top[f"{end}_se"]):
-                named.append((lead, f"{key} in its {words} tenth ({frames.label(best)})"))
+            if best != base and lead > clear * float(top[f"{end}_se"]):
+                named.append((lead, f"{about.get(str(key), key)} in its {words} tenth ({frames.label(best)})"))
     named.sort(reverse=True)
     if not named:
         return "Parameters: in no tenth of any single parameter's draws is another policy clearly the best."
     return f"Parameters whose extremes make another policy the best: {shortened([text for _, text in named])}."
+
+
+def _about(frames: Frames) -> dict[str, str]:
+    """Give each parameter's description by its key."""
+    if not frames.has("parameters"):
+        return {}
+    table: pd.DataFrame = frames.parameters  # type: ignore[assignment]
+    return {str(row["key"]): f"{row['about']} ({row['key']})" for row in table.to_dict("records")}
 
 
 def _by_study(frames: Frames) -> str:

@@ -199,12 +199,14 @@
     const svg = get(id);
     if (!svg) return;
     const every = table.flat();
-    const at = frame(svg, [0, data.top / THOUSAND], range || limits(every, 0.04), names);
+    const shown = range || limits(every, 0.04);
+    const at = frame(svg, [0, data.top / THOUSAND], shown, names);
     const d = (values) => "M" + values.map((v, i) => `${at.x(LEVELS[i] / THOUSAND)} ${at.y(v)}`).join("L");
     if (band) {
       const [low, high] = band;
-      const back = high.map((v, i) => `${at.x(LEVELS[i] / THOUSAND)} ${at.y(v)}`).reverse().join("L");
-      add(svg, "path", { class: `${options[best].fill} chart-band`, d: `${d(low)}L${back}Z` });
+      const inside = (values) => values.map((v) => Math.min(Math.max(v, shown[0]), shown[1]));
+      const back = inside(high).map((v, i) => `${at.x(LEVELS[i] / THOUSAND)} ${at.y(v)}`).reverse().join("L");
+      add(svg, "path", { class: `${options[best].fill} chart-band`, d: `${d(inside(low))}L${back}Z` });
     }
     add(svg, "path", { class: "chart-choice", d: `M${at.x(level / THOUSAND)} ${TOP}V${HEIGHT - BOTTOM}` });
     options.forEach((option, k) => add(svg, "path", { class: option.line, d: d(table[k]) }));
@@ -297,7 +299,7 @@
         "Chance in the simulation could explain the lead.";
     get("panel-verdict").textContent =
       `At ${amount(level)} ${data.currency} per ${view.unit} the best buy is ${options[best].label}: its net benefit is ` +
-      `${amount(lead)} ± ${amount(error)} ${data.currency} per patient above the next best, ${options[next].label}. ` +
+      `${amount(lead)} ± ${amount(error)} ${data.currency} per patient${view.draws ? " (error over draws alone)" : ""} above the next best, ${options[next].label}. ` +
       chance;
     get("panel-about").textContent = `Costs: ${view.perspective}. Willingness to pay ${amount(level)} ` +
       `${data.currency} per ${view.unit}.`;

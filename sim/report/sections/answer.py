@@ -82,7 +82,7 @@ def answers(frames: Frames, policies: list[str]) -> list[tuple[str, list[str]]]:
     elif sure:
         sure += _weak(frames)
     bought = verdict.best_buys(frames)
-    which = ([bought] if bought else []) + which
+    which = verdict.hospital(frames) + ([bought] if bought else []) + which
     parts = [("Which policy", which), ("How sure", sure), ("What would change it", verdict.changes(frames))]
     return [(heading, texts) for heading, texts in parts if texts]
 

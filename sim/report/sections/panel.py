@@ -11,7 +11,7 @@ from sim.report.page import Page, section
 from sim.report.panel import Panel, packed, panel_of, standings
 
 
-@section(12, "Try it: what is a year of life worth?")
+@section(12, "Your own willingness to pay")
 def panel(page: Page) -> Markup | None:
     """Show who is the best buy at the chosen willingness to pay; a table at the middle one without a script."""
     found = panel_of(page.frames)
