@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 #: Units of proportions, which are shown as percent.
@@ -45,8 +46,15 @@ def plain(value: float) -> str:
 
 
 def amount(value: float, *, sign: bool = False) -> str:
-    """Write an amount of money in whole units, with thousands apart."""
-    if value is None or math.isnan(value):
+    """Write an amount of money in whole units, with thousands apart; halves go away from zero, as in browsers."""
+    text = fixed(value, 0)
+    if text in ("–", "0", "-0"):
+        return text.removeprefix("-")
+    return f"+{text}" if sign and not text.startswith("-") else text
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits after the point, thousands apart; halves go away from zero."""
+    if value is None or not math.isfinite(value):
         return "–"
-    text = f"{value:+,.0f}" if sign else f"{value:,.0f}"
-    return text.replace("-0", "0") if text in ("-0", "+0") else text
+    return f"{Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"

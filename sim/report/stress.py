@@ -143,7 +143,7 @@ def _assumptions(frames: Frames) -> str:
     if not frames.has("parameters"):
         return ""
     assumed = int((frames.parameters["status"] == "assumed").sum())  # type: ignore[index]
-    return f"{assumed} parameters are assumed (filter the parameter table by status); structural ones: docs/model.md"
+    return f"{assumed} parameter{'s are' if assumed != 1 else ' is'} assumed (filter the parameter table by status); structural ones: docs/model.md"
 
 
 def _initial(frames: Frames) -> str:

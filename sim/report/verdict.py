@@ -380,7 +380,7 @@ def _by_stratum(frames: Frames) -> str:
 
 def _not_asked(frames: Frames) -> str:
     """Name what this run did not ask, and the command that does."""
-    if len(frames.policies) < 2 or frames.manifest.get("experiment") != "compare":
+    if len(frames.policies) < 2 or frames.manifest.get("experiment") != "compare" or not frames.has("summary"):
         return ""
     return (
         "Not asked here: uncertain parameters all at once "

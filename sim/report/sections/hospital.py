@@ -79,5 +79,10 @@ def _budget_table(page: Page) -> Markup:
         found = {str(r["payer_year"]): f"{r['mean'] / 1e6:.2f} ± {r['mc_se'] / 1e6:.2f}" for r in group.to_dict("records")}
         rows.append([f"{words.sentence(str(places))} places", *(found.get(year, "–") for year in years)])
     caption = f"Budget impact, millions of {money} a year, undiscounted: mean ± standard error over replications."
-    headings = ("Hospital", *(f"Year {year}" if year.isdigit() else words.sentence(year) for year in years))
+    headings = ("Hospital", *(_year(year) for year in years))
     return page.template("listing.html.j2", {"caption": caption, "headings": headings, "rows": rows})
+
+
+def _year(name: str) -> str:
+    """Name a payer year, or several: ``3`` is Year 3, ``1-5`` is Years 1-5."""
+    return f"Year {name}" if name.isdigit() else f"Years {name}" if name[:1].isdigit() else words.sentence(name)

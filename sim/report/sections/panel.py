@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from sim.report import style
 from sim.report.frames import Frames
-from sim.report.numbers import amount
+from sim.report.numbers import amount, fixed
 from sim.report.page import Page, section
 from sim.report.panel import Panel, packed, panel_of, standings
 
@@ -54,10 +54,10 @@ def _rows(frames: Frames, panel: Panel) -> list[list[str]]:
         cells = [
             panel.options[s.option],
             amount(s.cost),
-            f"{s.gain:.3f}",
+            fixed(s.gain, 3),
             "0 (reference)" if s.option == panel.reference else f"{amount(s.benefit, sign=True)} ± {amount(s.error)}",
         ]
         if view.draws is not None:
-            cells += [f"{100 * s.probability:.1f}%", amount(s.loss)]
+            cells += [f"{fixed(100 * s.probability, 1)}%", amount(s.loss)]
         rows.append(cells)
     return rows
