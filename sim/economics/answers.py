@@ -1,7 +1,7 @@
 """From accounts to answers: the tables of decision analysis that a run writes.
 
-``incremental.csv``, ``nmb.csv``, ``pairs.csv``, ``subgroups.csv``, ``severity.csv`` and ``ledger.csv``; their columns are listed in
-``docs/decision_analysis.md``.
+``incremental.csv``, ``nmb.csv``, ``pairs.csv``, ``subgroups.csv``, ``severity.csv`` and ``ledger.csv``; their columns
+are listed in ``docs/decision_analysis.md``.
 """
 
 from __future__ import annotations

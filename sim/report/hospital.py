@@ -313,7 +313,12 @@ def budget(frames: Frames) -> Drawing | None:
             values = _others(part, shown) if name == "others" else part[name].to_numpy(float)
             base = np.where(values >= 0.0, up, down)
             axes.bar(
-                years, values, bottom=base, width=0.7, color=ink.light, label=_CATEGORIES.get(name) or words.sentence(name.replace("_", " "))
+                years,
+                values,
+                bottom=base,
+                width=0.7,
+                color=ink.light,
+                label=_CATEGORIES.get(name) or words.sentence(name.replace("_", " ")),
             )
             up, down = up + np.maximum(values, 0.0), down + np.minimum(values, 0.0)
         axes.plot(years, part["total"].to_numpy(float), color=style.TEXT.light, marker="o", markersize=4, label="Total")

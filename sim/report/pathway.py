@@ -98,7 +98,8 @@ def pathway(frames: Frames) -> Drawing | None:
         return None
     lists = {phase: happenings(table, phase) for phase in phases}
     heights = [
-        max((_HEAD + _LINE * (len(lists[p]) + 1.6) for p in phases if PLACES[p][1] == row), default=0.0) for row in (0, 1)
+        max((_HEAD + _LINE * (len(lists[p]) + 1.6) for p in phases if PLACES[p][1] == row), default=0.0)
+        for row in (0, 1)
     ]
     tall = 0.35 + heights[0] + _LANE + heights[1] + 0.55
     canvas = style.sheet(9.2, tall)
@@ -131,7 +132,9 @@ def _draw_box(axes: Axes, phase: int, top: float, inside: list[Happening], moves
     own = _HEAD + _LINE * (len(inside) + 1.6)
     axes.add_patch(Rectangle((left, top - own), _BOX, own, facecolor=style.PAPER.light, edgecolor=style.MUTED.light))
     axes.add_patch(Rectangle((left, top - 0.05), _BOX, 0.05, facecolor=ink.light, edgecolor="none"))
-    axes.text(left + 0.06, top - 0.18, words.sentence(words.PHASES[phase]), fontsize=6.8, va="center", fontweight="bold")
+    axes.text(
+        left + 0.06, top - 0.18, words.sentence(words.PHASES[phase]), fontsize=6.8, va="center", fontweight="bold"
+    )
     line = top - _HEAD - _LINE / 2
     for entry in inside:
         mark = "→ " if entry.entering else ""

@@ -105,7 +105,9 @@ def _map(frames: Frames, best: pd.DataFrame, x: str, y: str, where: str, column:
             policy = cells.loc[row, col]
             own = style.stroke(policy, frames.colour(policy))
             axes.barh(i, 1, left=j - 0.5, height=1, color=own.ink.light, alpha=0.8, edgecolor=style.PAPER.light)
-            axes.annotate(f"{values.loc[row, col]:.3g}", (j, i), ha="center", va="center", fontsize=7.5, color="white")
+            axes.annotate(
+                f"{values.loc[row, col]:.3g}", (j, i), ha="center", va="center", fontsize=7.5, color=_on(own.ink.light)
+            )
     axes.set_xticks(range(len(cells.columns)), [_short(v) for v in cells.columns])
     axes.set_yticks(range(len(cells)), [_short(v) for v in cells.index])
     axes.set_xlim(-0.5, len(cells.columns) - 0.5)
@@ -122,6 +124,13 @@ def _map(frames: Frames, best: pd.DataFrame, x: str, y: str, where: str, column:
     shares = best["policy"].value_counts(normalize=True)
     parts = [f"{frames.label(str(p))} in {100 * s:.0f}% of cells" for p, s in shares.items()]
     return Drawing(canvas, f"Map of the best policy over {x} and {y}: {', '.join(parts)}.", caption)
+
+
+def _on(ink: str) -> str:
+    """Choose dark or light letters for a coloured ground, whichever is read more easily."""
+    red, green, blue = (int(ink[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    bright = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return style.TEXT.light if bright > 0.2 else style.PAPER.light
 
 
 def _short(value: Any) -> str:

@@ -55,14 +55,18 @@ def _purpose(frames: Frames) -> str:
     if not frames.policies:
         return ""
     listed = ", ".join(frames.label(p) for p in frames.policies)
-    return f"which policy after CAR T-cell therapy for B-ALL in children and young adults serves patients best: {listed}"
+    return (
+        f"which policy after CAR T-cell therapy for B-ALL in children and young adults serves patients best: {listed}"
+    )
 
 
 def _outputs(frames: Frames) -> str:
     if not frames.has("summary"):
         return "costs and effects by policy and world" if frames.has("psa") or frames.has("tornado") else ""
     names = list(dict.fromkeys(frames.summary["measure"]))  # type: ignore[index]
-    return f"{len(names)} measures with Monte-Carlo error (listed under 'Every number'; definitions in docs/measures.md)"
+    return (
+        f"{len(names)} measures with Monte-Carlo error (listed under 'Every number'; definitions in docs/measures.md)"
+    )
 
 
 def _aims(frames: Frames) -> str:
@@ -99,7 +103,9 @@ def _activities(frames: Frames) -> str:
 def _resources(frames: Frames) -> str:
     if frames.has("times"):
         pools = frames.times["pool"].unique()  # type: ignore[index]
-        return f"pools with limited places: {', '.join(str(p).replace('_', ' ') for p in pools)} (config.yaml: hospital)"
+        return (
+            f"pools with limited places: {', '.join(str(p).replace('_', ' ') for p in pools)} (config.yaml: hospital)"
+        )
     return "unlimited: nobody waits for a place" if _limitless(frames) else ""
 
 
@@ -109,7 +115,9 @@ def _limitless(frames: Frames) -> bool:
 
 def _queues(frames: Frames) -> str:
     if frames.has("waits"):
-        return "a line per pool, by urgency and then order of arrival; impatient patients are diverted (docs/hospital.md)"
+        return (
+            "a line per pool, by urgency and then order of arrival; impatient patients are diverted (docs/hospital.md)"
+        )
     return "none, as nobody waits for a place" if _limitless(frames) else ""
 
 
@@ -143,12 +151,15 @@ def _assumptions(frames: Frames) -> str:
     if not frames.has("parameters"):
         return ""
     assumed = int((frames.parameters["status"] == "assumed").sum())  # type: ignore[index]
-    return f"{assumed} parameter{'s are' if assumed != 1 else ' is'} assumed (filter the parameter table by status); structural ones: docs/model.md"
+    verb = "parameter is" if assumed == 1 else "parameters are"
+    return f"{assumed} {verb} assumed (filter the parameter table by status); structural ones: docs/model.md"
 
 
 def _initial(frames: Frames) -> str:
     if frames.has("times"):
-        return "the hospital starts empty; the years before the observed ones are left out as warm-up (docs/hospital.md)"
+        return (
+            "the hospital starts empty; the years before the observed ones are left out as warm-up (docs/hospital.md)"
+        )
     return "no warm-up: every patient starts at referral and patients share nothing" if _limitless(frames) else ""
 
 
@@ -188,8 +199,8 @@ def _random(frames: Frames) -> str:
     if "seed" not in frames.manifest:
         return ""
     return (
-        "every number is a function of seed, patient, decision and occurrence (counter-based generator), so a patient is "
-        f"their own twin under every policy; seed {frames.manifest['seed']}"
+        "every number is a function of seed, patient, decision and occurrence (counter-based generator), so a patient "
+        f"is their own twin under every policy; seed {frames.manifest['seed']}"
     )
 
 
@@ -210,7 +221,8 @@ def _system(frames: Frames) -> str:
 def _sharing(frames: Frames) -> str:
     if not _known(frames):
         return ""
-    return f"cartwin {frames.manifest['version']} is open source (MIT licence); the run record holds the command of this run"
+    version = frames.manifest["version"]
+    return f"cartwin {version} is open source (MIT licence); the run record holds the command of this run"
 
 
 _ITEMS: Final[tuple[tuple[str, str, str, Callable[[Frames], Any]], ...]] = (
@@ -220,14 +232,24 @@ _ITEMS: Final[tuple[tuple[str, str, str, Callable[[Frames], Any]], ...]] = (
     ("2.1", "Logic", "Diagram of the base model", _diagram),
     ("2.2", "Logic", "Logic of the base model", _said("docs/model.md; sim/clinic/pathway.py reads from top to bottom")),
     ("2.3", "Logic", "Logic of scenarios", _scenarios),
-    ("2.4", "Logic", "Algorithms", _said("hazard budgets, clone kinetics in closed form: docs/model.md and docstrings")),
+    (
+        "2.4",
+        "Logic",
+        "Algorithms",
+        _said("hazard budgets, clone kinetics in closed form: docs/model.md and docstrings"),
+    ),
     ("2.5.1", "Logic", "Entities", _entities),
     ("2.5.2", "Logic", "Activities", _activities),
     ("2.5.3", "Logic", "Resources", _resources),
     ("2.5.4", "Logic", "Queues", _queues),
     ("2.5.5", "Logic", "Entry and exit", _entry),
     ("3.1", "Data", "Data sources", _sources),
-    ("3.2", "Data", "Pre-processing", _said("calibration to published results where a status says so: docs/calibration.md")),
+    (
+        "3.2",
+        "Data",
+        "Pre-processing",
+        _said("calibration to published results where a status says so: docs/calibration.md"),
+    ),
     ("3.3", "Data", "Input parameters", _inputs),
     ("3.4", "Data", "Assumptions", _assumptions),
     ("4.1", "Experimentation", "Initialisation", _initial),

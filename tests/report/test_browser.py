@@ -80,8 +80,7 @@ def expected(frames: Frames, view: int, level: float) -> list[tuple[str, float]]
     panel = panel_of(frames)
     assert panel is not None
     return [
-        (frames.label(panel.options[s.option]), s.benefit)
-        for s in standings(panel.views[view], panel.reference, level)
+        (frames.label(panel.options[s.option]), s.benefit) for s in standings(panel.views[view], panel.reference, level)
     ]
 
 
@@ -142,9 +141,7 @@ def test_an_exact_amount_and_the_thresholds_set_the_slider(shown: Shown) -> None
 def test_the_switches_choose_outcome_and_perspective(shown: Shown) -> None:
     page, frames = shown.pages["compared"], shown.frames["compared"]
     page.fill("#panel-exact", "100000")
-    for view, (effect, perspective) in enumerate(
-        (e, p) for p in ("payer", "society") for e in ("QALYs", "Life-years")
-    ):
+    for view, (effect, perspective) in enumerate((e, p) for p in ("payer", "society") for e in ("QALYs", "Life-years")):
         page.check(f"#panel-controls input[value='{effect}']")
         page.check(f"#panel-controls input[value^='{perspective}']")
         check(page, frames, view, 100_000.0)

@@ -73,7 +73,8 @@ def test_the_policy_allows_this_style_sheet_this_script_and_nothing_else(text: s
     digest, code = (base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in (style, script))
     (policy,) = [a["content"] for a in Reader(text).every("meta") if a.get("http-equiv") == "Content-Security-Policy"]
     assert policy == (
-        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'sha256-{code}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'sha256-{code}'; base-uri 'none'; "
+        "form-action 'none'"
     )
     for tag, attributes in Reader(text).tags:
         assert "style" not in attributes, tag

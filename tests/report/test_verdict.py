@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from sim.report import verdict
+from sim.report.changes import changes
 from sim.report.frames import Frames
 from sim.report.sections.answer import answers
 
@@ -27,8 +28,8 @@ def test_the_best_buy_is_named_at_every_willingness_to_pay(compared: Frames) -> 
         compared, nmb=pd.DataFrame({"wtp": [1e4, 2e4, 3e4], "rank": 1, "option": ["watch", "selective", "selective"]})
     )
     assert verdict.best_buys(changed) == (
-        "The best buy depends on the willingness to pay: Watch and wait at 10,000 and Selective HCT at 20,000 to 30,000 "
-        "USD 2026 per QALY."
+        "The best buy depends on the willingness to pay: Watch and wait at 10,000 and Selective HCT at 20,000 to "
+        "30,000 USD 2026 per QALY."
     )
 
 
@@ -42,7 +43,7 @@ def test_a_comparison_says_what_it_left_out(compared: Frames, world: Frames) -> 
 
 def test_a_price_moves_the_best_buy_where_the_frontier_says(compared: Frames) -> None:
     steps = compared.incremental[compared.incremental["status"] == "ND"].sort_values("cost")
-    (text,) = [t for t in verdict.changes(compared) if t.startswith("Willingness to pay")]
+    (text,) = [t for t in changes(compared) if t.startswith("Willingness to pay")]
     places = [text.index(compared.label(name)) for name in steps["option"]]
     assert places == sorted(places)
     assert f"{steps['icer'].dropna().iloc[0]:,.0f}" in text
@@ -56,7 +57,7 @@ def test_draws_give_a_probability_and_what_knowing_would_be_worth(world: Frames)
     assert f"{frames.label(best['policy'])} is the best in {100 * best['probability']:.0f} ±" in sure
     assert f"{best['expected_loss']:,.0f}" in sure
     parts = dict(answers(frames, []))
-    assert any("2 of 5 parameters are recalled or assumed" in text for text in parts["How sure"])
+    assert any("2 of 5 are recalled or assumed" in text for text in parts["How sure"])
 
 
 def structures(best: dict[str, str]) -> pd.DataFrame:
@@ -78,14 +79,14 @@ def test_structures_and_ranges_that_change_the_answer_are_named(world: Frames) -
         tornado=tornado,
         structures=structures({"reference": "selective", "mrd_poor": "hct_for_all"}),
     )
-    text = " ".join(verdict.changes(frames))
+    text = " ".join(changes(frames))
     assert "1 of them changes the best buy at 100,000 USD 2026 per QALY: HCT for all eligible under 'mrd poor'" in text
     assert "1 of 2 varied one at a time" in text
     assert "(1 of them recalled or assumed)" in text
     assert "risk (a.b) at 0.1 (HCT for all eligible)" in text
     assert "calm" not in text
     steady = dataclasses.replace(frames, structures=structures({"reference": "selective", "mrd_poor": "selective"}))
-    assert "Selective HCT is the best under all 2 structures" in " ".join(verdict.changes(steady))
+    assert "Selective HCT is the best under all 2 structures" in " ".join(changes(steady))
 
 
 def test_a_run_without_anything_says_nothing() -> None:

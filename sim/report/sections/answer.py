@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from markupsafe import Markup
 
 from sim.report import verdict, words
+from sim.report.changes import changes
 from sim.report.frames import Estimate, Frames
 from sim.report.numbers import PROPORTIONS, number, signed, unit_name
 from sim.report.page import Page, section
@@ -83,7 +84,7 @@ def answers(frames: Frames, policies: list[str]) -> list[tuple[str, list[str]]]:
         sure += _weak(frames)
     bought = verdict.best_buys(frames)
     which = verdict.hospital(frames) + ([bought] if bought else []) + which
-    parts = [("Which policy", which), ("How sure", sure), ("What would change it", verdict.changes(frames))]
+    parts = [("Which policy", which), ("How sure", sure), ("What would change it", changes(frames))]
     return [(heading, texts) for heading, texts in parts if texts]
 
 
@@ -93,8 +94,8 @@ def _weak(frames: Frames) -> list[str]:
         return []
     weak, total = _weak_and_all(frames)
     return [
-        f"The ranges behind the draws are only as good as their sources: {weak} of {total} parameters are recalled or "
-        "assumed (listed below)."
+        f"The ranges of the parameters are only as good as their sources: {weak} of {total} are recalled or assumed "
+        "(listed below)."
     ]
 
 

@@ -76,7 +76,9 @@ def _budget_table(page: Page) -> Markup:
     years = list(dict.fromkeys(part["payer_year"].astype(str)))
     rows = []
     for places, group in part.groupby("places", sort=False):
-        found = {str(r["payer_year"]): f"{r['mean'] / 1e6:.2f} ± {r['mc_se'] / 1e6:.2f}" for r in group.to_dict("records")}
+        found = {
+            str(r["payer_year"]): f"{r['mean'] / 1e6:.2f} ± {r['mc_se'] / 1e6:.2f}" for r in group.to_dict("records")
+        }
         rows.append([f"{words.sentence(str(places))} places", *(found.get(year, "–") for year in years)])
     caption = f"Budget impact, millions of {money} a year, undiscounted: mean ± standard error over replications."
     headings = ("Hospital", *(_year(year) for year in years))

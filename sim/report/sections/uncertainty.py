@@ -130,7 +130,12 @@ def _threshold_table(page: Page) -> Markup:
         for r in table.to_dict("records")
     ]
     key = str(table["key"].iloc[0])
-    return _table(page, f"Where the best policy changes along {key}.", (f"Willingness to pay ({worth(frames)})", "Threshold", "Best below", "Best above"), rows)
+    return _table(
+        page,
+        f"Where the best policy changes along {key}.",
+        (f"Willingness to pay ({worth(frames)})", "Threshold", "Best below", "Best above"),
+        rows,
+    )
 
 
 @section(56, "Sweep", figures=("sweep", "sensitivity"))
