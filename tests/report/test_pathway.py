@@ -58,6 +58,11 @@ def test_every_event_that_occurs_is_in_the_diagram(world: Frames, walked: Frames
     assert drawing is not None
     svg, _ = style.save(drawing.canvas, tmp_path, "pathway")
     text = svg.read_text()
+    with style.theme("pathway"):
+        again = pathway.pathway(dataclasses.replace(walked, pathway=walked.pathway[::-1].reset_index(drop=True)))
+    assert again is not None
+    (tmp_path / "again").mkdir()
+    assert style.save(again.canvas, tmp_path / "again", "pathway")[0].read_bytes() == svg.read_bytes()
     for code in sorted(set(world.journal["event"])):
         if code in pathway.PLACES:
             assert words.sentence(words.PHASES[code]) in text, NAMES[code]
