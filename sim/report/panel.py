@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Draws put into the page, at most: the first of them, which are spread as evenly as all.
 DRAWS: Final = 1000
-#: Steps of the slider, from 0 to twice the highest threshold.
-STEPS: Final = 200
+#: Steps of the slider from 0 to twice the highest threshold, at least.
+STEPS: Final = 40
 PERSPECTIVES: Final = {
     "payer": "payer (medical care for the disease)",
     "health_system": "health system (all medical care)",
@@ -201,6 +201,16 @@ def _over_draws(view: View, level: float) -> tuple[list[float], list[float]]:
     best = benefit == top
     share = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
     return share.tolist(), (top - benefit).mean(axis=0).tolist()
+
+
+def step_of(panel: Panel) -> float:
+    """Choose the slider's step: the largest 1, 2 or 5 times a power of ten that meets every threshold."""
+    top = 2 * panel.levels[-1]
+    for power in range(math.floor(math.log10(top)), -1, -1):
+        for step in (5 * 10**power, 2 * 10**power, 10**power):
+            if top / step >= STEPS and all(level % step == 0 for level in panel.levels):
+                return float(step)
+    return top / STEPS
 
 
 def packed(panel: Panel) -> dict[str, Any]:

@@ -121,9 +121,9 @@ def test_the_slider_moves_numbers_and_pictures(shown: Shown) -> None:
     check(page, frames, 0, 300_000.0)
     page.keyboard.press("ArrowLeft")
     level = float(page.input_value("#panel-wtp"))
-    assert level == 298_500.0
+    assert level == 295_000.0
     check(page, frames, 0, level)
-    assert page.get_attribute("#panel-wtp", "aria-valuetext") == "298,500 USD 2026 per QALY"
+    assert page.get_attribute("#panel-wtp", "aria-valuetext") == "295,000 USD 2026 per QALY"
     assert page.inner_html("#panel-plane") != before
     best = expected(frames, 0, level)[0][0]
     assert best in page.get_attribute("#panel-benefit", "aria-label")

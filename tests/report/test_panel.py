@@ -74,6 +74,16 @@ def test_many_draws_are_thinned_and_the_page_stays_small(world: Frames, monkeypa
     assert len(json.dumps(packed(many), allow_nan=False)) < 300_000
 
 
+@pytest.mark.parametrize(
+    ("levels", "step"),
+    [([50e3, 100e3, 150e3], 5000), ([20e3, 30e3], 1000), ([5e6, 7.5e6], 100_000), ([50e3, 100e3, 200e3], 10_000)],
+)
+def test_the_slider_meets_every_threshold(panel: Panel, levels: list[float], step: float) -> None:
+    found = panels.step_of(panel._replace(levels=levels))
+    assert found == step
+    assert all(level % found == 0 for level in levels)
+
+
 def test_what_is_not_priced_has_no_panel(world: Frames, compared: Frames) -> None:
     assert panel_of(world) is None
     alone = compared.pairs[(compared.pairs["option"] == "watch") & (compared.pairs["against"] == "")]

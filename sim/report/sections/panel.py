@@ -8,7 +8,7 @@ from sim.report import style
 from sim.report.frames import Frames
 from sim.report.numbers import amount, fixed
 from sim.report.page import Page, section
-from sim.report.panel import Panel, packed, panel_of, standings
+from sim.report.panel import Panel, packed, panel_of, standings, step_of
 
 
 @section(12, "Your own willingness to pay")
@@ -29,6 +29,7 @@ def panel(page: Page) -> Markup | None:
             "perspectives": list(dict.fromkeys(v.perspective for v in found.views)),
             "effects": list(dict.fromkeys((v.effect, v.unit) for v in found.views)),
             "amount": amount,
+            "step": f"{step_of(found):g}" if step_of(found) < 1e6 else f"{step_of(found):.0f}",
             "data": page.data("panel-data", packed(found) | {"options": [_option(page, p) for p in found.options]}),
         },
     )
