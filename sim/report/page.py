@@ -35,7 +35,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SCRIPTS = Path(__file__).parent / "scripts"
 #: Titles of pages that do not ask which policy is best.
 TITLES: Final = {
-    "validate": "Published against simulated",
     "verify": "Verification: changes of which the answer is known",
     "capacity": "CAR T-cell therapy in a hospital with limited places",
     "budget": "What it costs the payer when a policy spreads",
@@ -221,9 +220,10 @@ def _digest(text: str) -> str:
 
 def title(frames: Frames) -> str:
     """Say in a line what the run asked."""
-    experiment = frames.manifest.get("experiment")
+    if frames.manifest.get("experiment") == "validate":
+        return "Published against simulated"
     if frames.manifest.get("patient") is not None:
         return f"Patient {frames.manifest['patient']}: one life under every policy"
-    if experiment == "calibrate":
+    if frames.manifest.get("experiment") == "calibrate":
         return f"Calibration: {dict(frames.manifest.get('structure', {})).get('label', 'fit to what was published')}"
-    return TITLES.get(str(experiment), "After CAR T-cell therapy for B-ALL: which policy?")
+    return TITLES.get(str(frames.manifest.get("experiment")), "After CAR T-cell therapy for B-ALL: which policy?")
