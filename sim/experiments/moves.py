@@ -54,8 +54,8 @@ def moves(rows: pd.DataFrame) -> pd.DataFrame:
     dead = set(person[deaths].tolist())
     found = [_moved(path, dead), _happened(table[~phases], person[~phases], path, dead)]
     everything = pd.concat(found, ignore_index=True)
-    counted = everything.groupby(_KEY, sort=True, observed=True)["person"].agg(patients="nunique", times="size")
-    counted = counted.reset_index()
+    groups = everything.groupby(_KEY, sort=True, observed=True)["person"]
+    counted = pd.DataFrame({"patients": groups.nunique(), "times": groups.size()}).reset_index()
     all_of = table["policy"].astype(str).groupby(person).first().value_counts()
     counted["of"] = counted["policy"].map(all_of).astype(int)
     return _named(counted)[list(COLUMNS)]

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from sim.report import words
 from sim.report.cheers import NOT_REPORTED
 from sim.report.frames import Frames
+from sim.units import DAYS_PER_YEAR
 
 #: What each experiment is for.
 _AIMS: Final = {
@@ -168,8 +169,11 @@ def _length(frames: Frames) -> str:
     if not _known(frames):
         return ""
     if frames.has("times"):
-        first, last = (manifest.get("window_days") or (None, None))[:2]
-        return f"observed from year {first / 365.25:.1f} to year {last / 365.25:.1f} of arrivals" if last else ""
+        window = manifest.get("window_days")
+        if not window:
+            return ""
+        first, last = (float(day) / DAYS_PER_YEAR for day in window)
+        return f"observed from year {first:.1f} to year {last:.1f} of arrivals"
     horizon = manifest.get("horizon_years")
     return "each life to its end" if horizon is None else f"{horizon:g} years a patient"
 
