@@ -144,12 +144,12 @@ def _draw_box(axes: Axes, phase: int, top: float, inside: list[Happening], moves
         axes.text(left + _BOX - 0.05, line, told, fontsize=6.1, va="center", ha="right", color=style.MUTED.light)
         line -= _LINE
     ends = {end: moves[(moves["start"] == name) & (moves["end"] == end)] for end in ("death", "alive")}
-    told = [
+    fates = [
         f"{label} {percent(float(rows['share'].iloc[0]), float(rows['most'].iloc[0]))}"
         for label, rows in (("die here", ends["death"]), ("alive at the end", ends["alive"]))
         if len(rows)
     ]
-    axes.text(left + 0.06, line - _LINE / 3, "; ".join(told), fontsize=6.1, va="center", fontweight="bold")
+    axes.text(left + 0.06, line - _LINE / 3, "; ".join(fates), fontsize=6.1, va="center", fontweight="bold")
     return top - own
 
 
