@@ -132,7 +132,7 @@ def _by_tail(frames: Frames) -> str:
     for key, part in rows.groupby("key", sort=False):
         for end, words in (("low", "lowest"), ("high", "highest")):
             # increments are against the reference, whose own is 0
-            top = part.loc[part[f"at_{end}"].idxmax()]
+            top = max(part.to_dict("records"), key=lambda row: float(row[f"at_{end}"]))
             rival = float(part.loc[part["policy"] == base, f"at_{end}"].max()) if base != frames.reference else 0.0
             lead, best = float(top[f"at_{end}"]) - rival, str(top["policy"])
             if best != base and lead > clear * float(top[f"{end}_se"]):

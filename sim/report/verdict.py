@@ -165,7 +165,7 @@ def _over_draws(frames: Frames) -> str:
     rows = frames.psa_acceptability[frames.psa_acceptability["wtp"] == level]  # type: ignore[index]
     if rows.empty:
         return ""
-    best = rows.loc[rows["nmb"].idxmax()]
+    best = max(rows.to_dict("records"), key=lambda row: float(row["nmb"]))
     money = currency(frames) or f"{frames.manifest.get('effect_unit', '')}s"
     share, error = 100 * best["probability"], 100 * best["probability_se"]
     write = amount if currency(frames) else _three
