@@ -1,7 +1,7 @@
 """From accounts to answers: the tables of decision analysis that a run writes.
 
-``incremental.csv``, ``nmb.csv``, ``nmb_weighted.csv``, ``subgroups.csv``, ``severity.csv`` and ``ledger.csv``; their
-columns are listed in ``docs/decision_analysis.md``.
+``incremental.csv``, ``nmb.csv``, ``nmb_weighted.csv``, ``pairs.csv``, ``subgroups.csv``, ``severity.csv`` and
+``ledger.csv``; their columns are listed in ``docs/decision_analysis.md``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sim.economics.estimates import Estimates
 from sim.economics.frames import period_names
 from sim.economics.kernel import AGES
 from sim.economics.norms import norms
+from sim.economics.pairs import pair_frame
 from sim.economics.ranking import NOT_CHOICES, benefits, choices, incremental_with_errors, value_of_stratifying
 from sim.economics.settings import PRODUCT
 from sim.economics.shortfall import Remaining, equal_value_life_years, remaining, shortfall
@@ -49,6 +50,7 @@ def decision_frames(accounts: Accounts) -> dict[str, pd.DataFrame]:
     weight = float(found["severity"]["weight"].iloc[0])
     if weight != 1.0:
         found["nmb_weighted"] = weighted_frame(accounts, weight)
+    found["pairs"] = pair_frame(accounts)
     if accounts.n[0] > 1:
         found["subgroups"] = subgroup_frame(accounts)
     return found

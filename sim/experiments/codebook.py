@@ -67,6 +67,13 @@ def _journal() -> list[str]:
         *rows,
         "",
         f"Actions (detail of `decision` and `cancelled`): {actions}. Pools: {pools}.",
+        "",
+        "## pathway.csv",
+        "",
+        "The journal, counted: how many patients made each move between phases, and to how many each event came. "
+        "Columns `policy`; `start`, `end` (phases by name; equal for what happens within a phase; `start` before "
+        "referral, `death` and `alive` at the end); `event` (of a move: `move`, and whatever happened at its very "
+        "moment); `detail` (the action of a decision); `patients`, `times`; `of` (all patients of the policy).",
     ]
 
 

@@ -14,6 +14,7 @@ from sim import __version__
 from sim.evidence import evidence_hash
 from sim.experiments.folders import claimed, extended_folder, finishing, point_latest, settings_hash
 from sim.experiments.gathering import Accounted, Counted, Gatherer, Journals, Patients, Values, gather
+from sim.experiments.moves import write_moves
 from sim.experiments.run import Simulation
 from sim.experiments.valuing import described, write_accounts, write_life_expectancy
 from sim.kernel import kernel_hash
@@ -78,6 +79,8 @@ def write_answers(settings: Any, gathered: dict[str, Any], folder: Path) -> None
     for kind in (Patients.kind, Journals.kind, Values.kind):
         if kind in gathered:
             gathered[kind].write(folder / f"{kind}.parquet")
+    if Journals.kind in gathered:
+        write_moves(folder)
     write_parameters(settings, folder)
     write_config(settings, folder)
 

@@ -67,6 +67,7 @@ def curves(axes: Axes, frames: Frames, table: pd.DataFrame, x: str, y: str) -> N
     low, high = axes.get_ylim()
     places = style.apart(ends, (high - low) / 16, low, high)
     right = float(table[x].max())
+    axes.set_xlim(float(table[x].min()), right)
     for place, (name, ink) in zip(places, names, strict=True):
         axes.annotate(
             style.fit(name, 22), (right, place), xytext=(5, 0), textcoords="offset points", va="center", color=ink,

@@ -26,6 +26,8 @@ FILES = {
     "ledger": "ledger.csv",
     "incremental": "incremental.csv",
     "nmb": "nmb.csv",
+    "pairs": "pairs.csv",
+    "pathway": "pathway.csv",
     "subgroups": "subgroups.csv",
     "severity": "severity.csv",
     "verify": "verify.csv",
@@ -44,6 +46,7 @@ FILES = {
     "psa_convergence": "psa_convergence.csv",
     "psa_variance": "psa_variance.csv",
     "psa_distributions": "psa_distributions.csv",
+    "psa_one_way": "psa_one_way.csv",
     "tornado": "tornado.csv",
     "two_way": "two_way.csv",
     "threshold_scan": "threshold_scan.csv",
@@ -92,7 +95,9 @@ class Frames:
         Columns policy, patient, event (codes of `sim.journal`), time_start, time_stop (days since referral), detail.
     parameters
         Columns key, about, value, unit, distribution, low, high, source, status.
-    costs, qalys, payments, ledger, incremental, nmb, subgroups, severity
+    pathway
+        Columns policy, start, end, event, detail, patients, times, of (`sim.experiments.moves`).
+    costs, qalys, payments, ledger, incremental, nmb, pairs, subgroups, severity
         What lives cost and are worth, and the decision analysis: columns are listed in ``docs/decision_analysis.md``.
     verify
         Results of the verification tests: number, change, expected, measured, result, seconds.
@@ -106,7 +111,8 @@ class Frames:
         status, note, unit, n, fitted, study_label (`sim.experiments.validate`).
     validation_curves
         Columns study, study_label, curve, label, kind (model or published), months, estimate, low, high.
-    psa, psa_summary, psa_acceptability, psa_evpi, psa_frontier, psa_convergence, psa_variance, psa_distributions
+    psa, psa_summary, psa_acceptability, psa_evpi, psa_frontier, psa_convergence, psa_variance, psa_distributions,
+    psa_one_way
         Of a probabilistic analysis (`sim.experiments.psa`).
     tornado, two_way, threshold_scan, thresholds, structures
         Of a deterministic sensitivity analysis (`sim.experiments.tornado`).
@@ -131,6 +137,8 @@ class Frames:
     ledger: pd.DataFrame | None = None
     incremental: pd.DataFrame | None = None
     nmb: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
+    pathway: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     severity: pd.DataFrame | None = None
     verify: pd.DataFrame | None = None
@@ -149,6 +157,7 @@ class Frames:
     psa_convergence: pd.DataFrame | None = None
     psa_variance: pd.DataFrame | None = None
     psa_distributions: pd.DataFrame | None = None
+    psa_one_way: pd.DataFrame | None = None
     tornado: pd.DataFrame | None = None
     two_way: pd.DataFrame | None = None
     threshold_scan: pd.DataFrame | None = None

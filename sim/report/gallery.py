@@ -19,6 +19,7 @@ MODULES: Final = (
     "survival",
     "risks",
     "occupancy",
+    "pathway",
     "gains",
     "swimmer",
     "lanes",

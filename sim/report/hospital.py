@@ -64,6 +64,8 @@ def _times(frames: Frames, by: str, label: str) -> Drawing | None:
             _course(axes, frames, times[(times["pool"] == pool) & (times["policy"] == policy)], policy, by)
         axes.set_title(words.sentence(POOLS[pool]))
         axes.set_ylim(bottom=0)
+        if by == "year":
+            axes.xaxis.get_major_locator().set_params(integer=True)
         if by == "hour_of_week":
             axes.set_xlim(0, 168)
             axes.set_xticks([24 * day + 12 for day in range(7)], [name[0] for name in _DAYS])
@@ -311,7 +313,12 @@ def budget(frames: Frames) -> Drawing | None:
             values = _others(part, shown) if name == "others" else part[name].to_numpy(float)
             base = np.where(values >= 0.0, up, down)
             axes.bar(
-                years, values, bottom=base, width=0.7, color=ink.light, label=words.sentence(name.replace("_", " "))
+                years,
+                values,
+                bottom=base,
+                width=0.7,
+                color=ink.light,
+                label=_CATEGORIES.get(name) or words.sentence(name.replace("_", " ")),
             )
             up, down = up + np.maximum(values, 0.0), down + np.minimum(values, 0.0)
         axes.plot(years, part["total"].to_numpy(float), color=style.TEXT.light, marker="o", markersize=4, label="Total")
@@ -323,10 +330,13 @@ def budget(frames: Frames) -> Drawing | None:
     handles, labels = grid[0].get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside right upper", fontsize=7.5)
     canvas.supxlabel("Payer year", fontsize=9)
-    grid[0].set_ylabel(f"Millions {frames.manifest.get('currency', '')}")
-    new, displaced = (str(frames.manifest.get(key, "")).replace("_", " ") for key in ("new", "displaced"))
+    grid[0].set_ylabel(f"Millions of {frames.manifest.get('currency', '')} a year")
+    new, displaced = (frames.label(str(frames.manifest.get(key, ""))) for key in ("new", "displaced"))
     caption = f"Undiscounted cost with {new} spreading in the place of {displaced}, minus the cost without it."
     return Drawing(canvas, f"Stacked bars by payer year. {'; '.join(parts)}.", caption)
+
+
+_CATEGORIES: Final = {"gvhd": "GVHD"}
 
 
 def _others(part: pd.DataFrame, shown: list[str]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 #: Units of proportions, which are shown as percent.
@@ -42,3 +43,18 @@ def plain(value: float) -> str:
     if value is None or math.isnan(value):
         return ""
     return f"{value:,.0f}" if value == int(value) and 1e4 <= abs(value) < 1e9 else f"{value:.6g}"
+
+
+def amount(value: float, *, sign: bool = False) -> str:
+    """Write an amount of money in whole units, with thousands apart; halves go away from zero, as in browsers."""
+    text = fixed(value, 0)
+    if text in ("–", "0", "-0"):
+        return text.removeprefix("-")
+    return f"+{text}" if sign and not text.startswith("-") else text
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits after the point, thousands apart; halves go away from zero."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"

@@ -18,7 +18,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from markupsafe import Markup
 
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SCRIPTS = Path(__file__).parent / "scripts"
+#: Titles of pages that do not ask which policy is best.
+TITLES: Final = {
+    "verify": "Verification: changes of which the answer is known",
+    "capacity": "CAR T-cell therapy in a hospital with limited places",
+    "budget": "What it costs the payer when a policy spreads",
+    "voi": "After CAR T-cell therapy for B-ALL: what is worth knowing?",
+}
 
 
 class Page:
@@ -219,4 +226,4 @@ def title(frames: Frames) -> str:
         return f"Patient {frames.manifest['patient']}: one life under every policy"
     if frames.manifest.get("experiment") == "calibrate":
         return f"Calibration: {dict(frames.manifest.get('structure', {})).get('label', 'fit to what was published')}"
-    return "After CAR T-cell therapy for B-ALL: which policy?"
+    return TITLES.get(str(frames.manifest.get("experiment")), "After CAR T-cell therapy for B-ALL: which policy?")

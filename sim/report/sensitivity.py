@@ -50,7 +50,9 @@ def tornado(frames: Frames) -> Drawing | None:
                     "*", (at, place), xytext=(5 * side, -2), textcoords="offset points", va="center", ha="center"
                 )
     axes.axvline(base, color=style.TEXT.light, linewidth=0.9)
-    axes.axvline(0, color=style.MUTED.light, linewidth=0.7, linestyle=(0, (3, 2)))
+    low, high = (float(f(rows[["at_low", "at_high"]].to_numpy())) / scale for f in (np.min, np.max))
+    if low - (high - low) <= 0 <= high + (high - low):  # farther away it would make every bar a sliver
+        axes.axvline(0, color=style.MUTED.light, linewidth=0.7, linestyle=(0, (3, 2)))
     axes.set_yticks(range(len(rows)), _ends(rows), fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.12)
@@ -103,7 +105,9 @@ def _map(frames: Frames, best: pd.DataFrame, x: str, y: str, where: str, column:
             policy = cells.loc[row, col]
             own = style.stroke(policy, frames.colour(policy))
             axes.barh(i, 1, left=j - 0.5, height=1, color=own.ink.light, alpha=0.8, edgecolor=style.PAPER.light)
-            axes.annotate(f"{values.loc[row, col]:.3g}", (j, i), ha="center", va="center", fontsize=7.5, color="white")
+            axes.annotate(
+                f"{values.loc[row, col]:.3g}", (j, i), ha="center", va="center", fontsize=7.5, color=_on(own.ink.light)
+            )
     axes.set_xticks(range(len(cells.columns)), [_short(v) for v in cells.columns])
     axes.set_yticks(range(len(cells)), [_short(v) for v in cells.index])
     axes.set_xlim(-0.5, len(cells.columns) - 0.5)
@@ -122,6 +126,13 @@ def _map(frames: Frames, best: pd.DataFrame, x: str, y: str, where: str, column:
     return Drawing(canvas, f"Map of the best policy over {x} and {y}: {', '.join(parts)}.", caption)
 
 
+def _on(ink: str) -> str:
+    """Choose dark or light letters for a coloured ground, whichever is read more easily."""
+    red, green, blue = (int(ink[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    bright = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return style.TEXT.light if bright > 0.2 else style.PAPER.light
+
+
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, int | float | np.number) else style.fit(str(value), 18)
 
@@ -134,6 +145,7 @@ def threshold(frames: Frames) -> Drawing | None:
     level = middle(frames)
     key = str(table.columns[0])
     part = table[table["wtp"] == level].copy()
+    part = part[part["policy"].isin(frames.manifest.get("options") or set(part["policy"]))]
     part["inc_nmb"] /= _scale(frames)
     canvas = style.sheet(9.2, 3.6)
     axes = canvas.subplots()

@@ -74,16 +74,19 @@ POINTS: Final[dict[int, str]] = {
 }
 NAMES: Final[dict[int, str]] = {**PHASES, **OVERLAYS, **POINTS}
 
+#: Names of the clinic's actions in the words of a policy, and as people say them; in code order.
+ACTIONS: Final[dict[str, str]] = {
+    "watch": "watch and wait",
+    "hct": "transplant (HCT)",
+    "reinfuse": "CAR T reinfusion",
+    "maintain": "maintenance",
+    "tki": "tyrosine kinase inhibitor",
+    "cd22_car": "sequential CD22 CAR T",
+}
+
 #: Words for codes that the clinic owns; the run record's ``codes`` may replace any of these lists.
 CODES: Final[dict[str, tuple[str, ...]]] = {
-    "actions": (
-        "watch and wait",
-        "transplant (HCT)",
-        "CAR T reinfusion",
-        "maintenance",
-        "tyrosine kinase inhibitor",
-        "sequential CD22 CAR T",
-    ),
+    "actions": tuple(ACTIONS.values()),
     "pools": ("apheresis", "manufacturing", "ward", "intensive care", "transplant", "donor search", "oncology ward"),
     "products": (),
     "therapies": ("", "blinatumomab", "inotuzumab", "CD22 CAR T", "second CD19 CAR T", "chemotherapy"),
@@ -213,6 +216,41 @@ ORIGINS: Final[dict[str, str]] = {
     "infusion": "infusion (those infused are counted)",
     "remission": "remission at the response visit (those in remission are counted)",
 }
+
+#: Groupings of patients, and their levels where the code alone says too little.
+GROUPINGS: Final[dict[str, str]] = {
+    "prior_hct": "earlier HCT",
+    "burden": "blasts",
+    "age": "age",
+    "mrd28": "MRD at day 28",
+    "product": "product",
+}
+_LEVELS: Final[dict[str, str]] = {
+    "burden:none": "blasts: none",
+    "burden:below_5": "blasts <5%",
+    "burden:from_5": "blasts 5-25%",
+    "burden:from_25": "blasts 25-40%",
+    "burden:above_40": "blasts >40%",
+    "age:under_3": "age below 3",
+    "age:3_to_9": "age 3-9",
+    "age:10_to_17": "age 10-17",
+    "age:adult": "age 18 or more",
+    "prior_hct:no": "no earlier HCT",
+    "prior_hct:yes": "earlier HCT",
+    "mrd28:no_remission": "no remission at day 28",
+}
+
+
+def stratum_name(stratum: str) -> str:
+    """Give a stratum's display name: ``burden:below_5`` is blasts <5%, ``by age`` deciding by age."""
+    if stratum == "all":
+        return "everybody"
+    if stratum.startswith("by "):
+        grouping = stratum.removeprefix("by ")
+        return f"deciding by {GROUPINGS.get(grouping, grouping)}"
+    grouping, _, level = stratum.partition(":")
+    known = f"{GROUPINGS.get(grouping, grouping)}: {level.replace('_', ' ')}"
+    return _LEVELS.get(stratum, known if level else stratum)
 
 
 def measure_name(measure: str) -> str:

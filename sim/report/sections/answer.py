@@ -1,4 +1,4 @@
-"""The answer first: one sentence, one table."""
+"""The answer first: the question, which policy, how sure, what would change it; then one table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
-from sim.report import words
+from sim.report import verdict, words
+from sim.report.changes import changes
 from sim.report.frames import Estimate, Frames
 from sim.report.numbers import PROPORTIONS, number, signed, unit_name
 from sim.report.page import Page, section
@@ -48,26 +49,54 @@ class Cell(NamedTuple):
     clear: bool
 
 
-@section(10, "The answer", needs=("summary",))
+@section(10, "The answer")
 def answer(page: Page) -> Markup | None:
-    """Show the answer: the sentence and the table."""
+    """Show the answer: in words, then the table."""
     frames = page.frames
     columns = shown_columns(frames)
     policies = [p for p in frames.policies if any(frames.estimate(p, c.measure, c.months) for c in columns)]
-    if not policies:
-        return None
     rows = table(frames, policies, columns)
+    blocks = answers(frames, policies)
+    if not blocks and not rows:
+        return None
     return page.template(
         "answer.html.j2",
         {
+            "question": verdict.question(frames),
+            "blocks": blocks,
             "headings": _headings(frames, policies, columns),
             "rows": [(p, frames.label(p), p == frames.reference, cells) for p, cells in rows.items()],
-            "sentences": sentences(frames, policies),
             "number": number,
             "signed": signed,
             "origin": words.ORIGINS.get(frames.origin, frames.origin),
         },
     )
+
+
+def answers(frames: Frames, policies: list[str]) -> list[tuple[str, list[str]]]:
+    """Give the answer in words: heading and sentences of each part that the run has something to say to."""
+    which: list[str] = []
+    sure = verdict.certainty(frames)
+    if policies:
+        *which, caution = sentences(frames, policies)
+        sure.append(caution)
+    elif sure:
+        sure += _weak(frames)
+    bought = verdict.best_buys(frames)
+    which = verdict.hospital(frames) + ([bought] if bought else []) + which
+    parts = [("Which policy", which), ("How sure", sure), ("What would change it", changes(frames))]
+    return [(heading, texts) for heading, texts in parts if texts]
+
+
+def _weak(frames: Frames) -> list[str]:
+    """Say how many parameters are known from memory or not at all, where their uncertainty is in the answer."""
+    if not frames.has("parameters"):
+        return []
+    weak, total = _weak_and_all(frames)
+    return [
+        f"The ranges of the parameters are only as good as their sources: {weak} of {total} are recalled or assumed "
+        "(listed below)."
+    ]
 
 
 @section(25, "By earlier transplant", needs=("summary",))
@@ -169,9 +198,13 @@ def _caution(frames: Frames) -> str:
     )
     if not frames.has("parameters"):
         return f"{text}."
+    weak, total = _weak_and_all(frames)
+    return f"{text}: {weak} of {total} parameters are recalled or assumed (listed below)."
+
+
+def _weak_and_all(frames: Frames) -> tuple[int, int]:
     status = frames.parameters["status"].value_counts()  # type: ignore[index]
-    weak = int(status.get("recalled", 0) + status.get("assumed", 0))
-    return f"{text}: {weak} of {int(status.sum())} parameters are recalled or assumed (listed below)."
+    return int(status.get("recalled", 0) + status.get("assumed", 0)), int(status.sum())
 
 
 def _with_error(estimate: Estimate | None) -> str:

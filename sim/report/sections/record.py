@@ -11,8 +11,8 @@ from sim.report import words
 from sim.report.numbers import plain
 from sim.report.page import Page, section
 
-#: Statuses shown open, weakest first; the others are folded.
-_OPEN: Final = ("assumed", "recalled")
+#: Statuses that carry no published number, weakest first.
+_WEAK: Final = ("assumed", "recalled")
 #: Entries of the run record, in the order shown; others follow.
 _FIRST: Final = "command version experiment cohort n origin horizon_years reference seed engine".split()
 _NAMES: Final = {
@@ -25,22 +25,24 @@ _OF_THE_MOMENT = ("seconds", "wall_seconds", "lives_per_second", "cores")
 
 @section(80, "What the numbers rest on", needs=("parameters",))
 def parameters(page: Page) -> Markup:
-    """List the parameters by status, those without a source that was read in full view."""
+    """List the parameters, those without a source that was read first; a script sorts and filters them."""
     table = page.frames.parameters
     assert table is not None
-    known = [*_OPEN, *(s for s in reversed(words.STATUSES) if s not in _OPEN)]
-    found = [s for s in known if (table["status"] == s).any()]
-    found += [str(s) for s in table["status"].unique() if s not in known]
-    groups = [
+    page.script("tables.js")
+    known = [*_WEAK, *(s for s in reversed(words.STATUSES) if s not in _WEAK)]
+    counts = {str(status): int(count) for status, count in table["status"].value_counts().items()}
+    order = [s for s in known if s in counts] + sorted(s for s in counts if s not in known)
+    rows = sorted(table.to_dict("records"), key=lambda row: (order.index(str(row["status"])), str(row["key"])))
+    return page.template(
+        "parameters.html.j2",
         {
-            "status": status,
-            "meaning": words.STATUSES.get(status, ""),
-            "open": status in _OPEN,
-            "rows": [_line(row) for row in table[table["status"] == status].to_dict("records")],
-        }
-        for status in found
-    ]
-    return page.template("parameters.html.j2", {"groups": groups, "total": len(table)})
+            "statuses": [(status, counts[status], words.STATUSES.get(status, "")) for status in order],
+            "weak": _WEAK,
+            "rows": [_line(row) for row in rows],
+            "total": len(table),
+            "sort": sort_key,
+        },
+    )
 
 
 @section(90, "Run record")
@@ -58,10 +60,16 @@ def record(page: Page) -> Markup | None:
     return page.template("record.html.j2", {"entries": entries, "policies": described})
 
 
-def _line(row: Mapping[Any, Any]) -> dict[str, str]:
-    texts = ("key", "about", "unit", "distribution", "source")
-    shown = {name: "" if row[name] != row[name] else str(row[name]) for name in texts}
-    return shown | {name: plain(float(row[name])) for name in ("value", "low", "high")}
+def _line(row: Mapping[Any, Any]) -> dict[str, Any]:
+    texts = ("key", "about", "unit", "distribution", "source", "status")
+    shown: dict[str, Any] = {name: "" if row[name] != row[name] else str(row[name]) for name in texts}
+    numbers = {name: float(row[name]) for name in ("value", "low", "high")}
+    return shown | {name: plain(number) for name, number in numbers.items()} | {"numbers": numbers}
+
+
+def sort_key(number: float) -> Markup:
+    """Give the attribute by which a cell is sorted; none where there is no number."""
+    return Markup("") if number != number else Markup(' data-sort="{}"').format(f"{number:.10g}")
 
 
 def _entries(name: str, value: Any) -> Iterator[tuple[str, str]]:

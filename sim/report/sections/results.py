@@ -29,6 +29,12 @@ def occupancy(page: Page) -> Markup:
     return page.figure("occupancy")
 
 
+@section(45, "The pathway", figures=("pathway",))
+def pathway(page: Page) -> Markup:
+    """Show phases, moves and events as the run went through them."""
+    return page.figure("pathway")
+
+
 @section(50, "Who gains and who loses", figures=("gains", "strata"))
 def gains(page: Page) -> Markup:
     """Show shares who gain and lose, and gains by stratum."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from sim.report.acceptability import middle, money
+from sim.report.acceptability import middle, money, worth
 from sim.report.frames import Frames
 from sim.report.page import Page, section
 
@@ -45,7 +45,9 @@ def _decision_table(page: Page) -> Markup:
         f"{draws:,} joint draws of all uncertain parameters, {frames.manifest.get('n', 0):,} patients in each; "
         f"willingness to pay {money(level)}. Value ± error (of draws and of patients)."
     )
-    return _table(page, caption, ("Policy", "Net benefit", "Best in % of draws", "Expected loss"), rows)
+    unit = worth(frames)
+    headings = ("Policy", f"Net benefit ({unit})", "Best in % of draws", f"Expected loss ({unit})")
+    return _table(page, caption, headings, rows)
 
 
 def _frontier_table(page: Page) -> Markup:
@@ -66,9 +68,9 @@ def _frontier_table(page: Page) -> Markup:
     ]
     headings = (
         "Policy",
-        "Cost",
-        str(frames.manifest.get("effect_unit")),
-        "ICER",
+        f"Cost ({worth(frames)})",
+        f"{frames.manifest.get('effect_unit')}s",
+        f"Cost per {frames.manifest.get('effect_unit')} more",
         "At the means",
         "On the frontier, % of draws",
     )
@@ -97,7 +99,7 @@ def _variance_table(page: Page) -> Markup:
     )
     headings = (
         "Policy",
-        "Net benefit",
+        f"Net benefit ({worth(frames)})",
         "Error by draws",
         "Error by patients",
         "Chance between draws",
@@ -128,7 +130,12 @@ def _threshold_table(page: Page) -> Markup:
         for r in table.to_dict("records")
     ]
     key = str(table["key"].iloc[0])
-    return _table(page, f"Where the best policy changes along {key}.", ("WTP", "Threshold", "Below", "Above"), rows)
+    return _table(
+        page,
+        f"Where the best policy changes along {key}.",
+        (f"Willingness to pay ({worth(frames)})", "Threshold", "Best below", "Best above"),
+        rows,
+    )
 
 
 @section(56, "Sweep", figures=("sweep", "sensitivity"))
@@ -151,7 +158,8 @@ def _perfect_table(page: Page) -> Markup:
          page.frames.label(r["best"])]
         for r in table.to_dict("records")
     ]  # fmt: skip
-    headings = ("Willingness to pay", "EVPI per patient", "EVPI, population", "Best now")
+    money_of = worth(page.frames)
+    headings = ("Willingness to pay", f"EVPI per patient ({money_of})", f"EVPI, population ({money_of})", "Best now")
     return _table(page, "What knowing everything would be worth.", headings, rows)
 
 
@@ -174,5 +182,13 @@ def _study_table(page: Page) -> Markup:
                 "yes" if best["enbs"] > 0 else "no",
             ]
         )
-    headings = ("Study", "Best size", "Value per patient", "Cost", "Net benefit", "Pays")
+    unit = worth(frames)
+    headings = (
+        "Study",
+        "Best size (patients)",
+        f"Value per patient ({unit})",
+        f"Cost ({unit})",
+        f"Net benefit ({unit})",
+        "Pays",
+    )
     return _table(page, f"Studies at their best size; willingness to pay {money(level)}.", headings, rows)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
-from sim.report.cheers import checklist
+from sim.report import verdict, words
 from sim.report.page import Page, section
 from sim.report.worth import currency, perspective
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _STATUSES: Final = {"ND": "frontier", "ED": "extendedly dominated", "D": "dominated"}
 _PAYMENTS: Final = (
@@ -35,33 +32,45 @@ def worth(page: Page) -> Markup:
     assert table is not None
     rows = [(_label(page, r["option"]), _incremental_cells(page, r)) for r in table.to_dict("records")]
     headings = (
-        "Policy", "Cost", "QALYs", "Life-years", "Status", "More cost", "More QALYs", "Cost per QALY (95%)",
-        "Cost per life-year", "Cost per evLYG", "On the frontier", "Tied with",
+        "Policy", "Cost", "QALYs", "Life-years", "Status", "More cost", "More QALYs", "Cost per QALY, 95% interval",
+        "Cost per life-year", "Cost per evLYG", "Probability: on the frontier",
     )  # fmt: skip
+    ties = [
+        f"{_label(page, r['option'])} costs and gains exactly as much as "
+        f"{verdict.listed([_label(page, name) for name in _text(r['tied_with']).split(', ')])}."
+        for r in table.to_dict("records")
+        if _text(r["tied_with"])
+    ]
     caption = (
         f"Discounted, {perspective(page.frames)} perspective, {currency(page.frames)} per patient. "
-        "± Monte-Carlo standard error; increments are against the option before on the frontier, on the same patients."
+        "± Monte-Carlo standard error; increments are against the option before on the frontier, on the same patients. "
+        "evLYG: equal-value life-years gained."
     )
-    return page.template("table.html.j2", {"lead": "", "tables": [(caption, headings, rows)]}) + page.figure("frontier")
+    shown = page.template("table.html.j2", {"lead": " ".join(ties), "tables": [(caption, headings, rows)]})
+    return shown + page.figure("frontier")
 
 
 def _incremental_cells(page: Page, row: dict[Any, Any]) -> list[str]:
     icer = money(row["icer"])
     if not math.isnan(_float(row["icer_low"])):
-        icer += f" ({money(row['icer_low'])} to {money(row['icer_high'])})"
+        icer += f"\n{money(row['icer_low'])} to {money(row['icer_high'])}"
     return [
-        _with_error(row["cost"], row["cost_se"]),
-        _with_error(row["effect"], row["effect_se"], 3),
+        _error_below(row["cost"], row["cost_se"]),
+        _error_below(row["effect"], row["effect_se"], 3),
         decimal(row.get("life_years"), 2),
-        _STATUSES.get(str(row["status"]), str(row["status"])),
-        _with_error(row["inc_cost"], row["inc_cost_se"]),
-        _with_error(row["inc_effect"], row["inc_effect_se"], 3),
+        _STATUSES.get(str(row["status"]), str(row["status"])).replace(" ", "\n"),
+        _error_below(row["inc_cost"], row["inc_cost_se"]),
+        _error_below(row["inc_effect"], row["inc_effect_se"], 3),
         icer,
         money(row.get("cost_per_life_year")),
         money(row.get("cost_per_evlyg")),
         _percent(row["p_frontier"]),
-        ", ".join(_label(page, name) for name in _text(row["tied_with"]).split(", ") if name),
     ]
+
+
+def _error_below(value: Any, error: Any, digits: int = 0) -> str:
+    """Write a number with its error on a line of its own."""
+    return _with_error(value, error, digits).replace(" ± ", "\n± ")
 
 
 @section(62, "Costs by category and over time", figures=("cost_categories", "cost_time"))
@@ -105,7 +114,13 @@ def best_buy(page: Page) -> Markup:
         "Best: probability of being best if the run had no Monte-Carlo error. Patients to settle: how many would tell "
         "a policy from the next better one with 95% confidence."
     )
-    return page.figure("net_benefit") + page.template("table.html.j2", {"lead": lead, "tables": tables})
+    return page.figure("net_benefit") + _folded(page, lead, tables)
+
+
+def _folded(page: Page, lead: str, tables: list[Any]) -> Markup:
+    """Show a table per willingness to pay: the middle one open, the others folded."""
+    values = {"lead": lead, "tables": tables, "fold": True, "fold_open": (len(tables) - 1) // 2}
+    return page.template("table.html.j2", values)
 
 
 @section(64, "Who should get what", needs=("subgroups",))
@@ -118,10 +133,10 @@ def who(page: Page) -> Markup:
     for wtp, group in table.groupby("wtp"):
         rows = [
             (
-                _text(r["stratum"]),
+                words.sentence(words.stratum_name(_text(r["stratum"]))),
                 [
                     f"{int(r['patients']):,}",
-                    _label(page, r["best"]),
+                    _label(page, r["best"]) if _text(r["best"]) else "by stratum",
                     _with_error(r["margin"], r["margin_se"]),
                     _with_error(r["gain"], r["gain_se"]),
                     _percent(r["p_best"]),
@@ -131,10 +146,10 @@ def who(page: Page) -> Markup:
         ]
         tables.append((f"Willingness to pay {money(wtp)} {currency(page.frames)} per QALY", headings, rows))
     lead = (
-        "Strata are known at baseline or at day 28. Rows 'by ...' give the gain per patient of choosing by that "
-        "grouping instead of one policy for all. The best of noisy means flatters: read gains beside their error."
+        "Strata are known at baseline or at day 28. Rows 'Deciding by ...' give the gain per patient of choosing by "
+        "that grouping instead of one policy for all. The best of noisy means flatters: read gains beside their error."
     )
-    return page.template("table.html.j2", {"lead": lead, "tables": tables})
+    return _folded(page, lead, tables)
 
 
 @section(65, "Severity", needs=("severity",))
@@ -184,33 +199,6 @@ def payments(page: Page) -> Markup:
     headings = ("Per patient", *(page.frames.label(p) for p in policies))
     caption = f"Payment for the product under the run's scheme, {currency(page.frames)}, undiscounted unless stated."
     return page.template("table.html.j2", {"lead": "", "tables": [(caption, headings, rows)]})
-
-
-@section(85, "Verification", needs=("verify",))
-def verification(page: Page) -> Markup:
-    """Show the results of the verification tests."""
-    table: pd.DataFrame = page.frames.verify  # type: ignore[assignment]
-    rows = [
-        (_text(r["number"]), [_text(r["change"]), _text(r["expected"]), _text(r["measured"]), _text(r["result"])])
-        for r in table.to_dict("records")
-    ]
-    counts = table["result"].value_counts()
-    lead = ", ".join(f"{int(counts[name])} {name}" for name in ("pass", "fail", "not yet applicable") if name in counts)
-    caption = "Verification tests of the model: what is changed, what must follow, what was found."
-    headings = ("Test", "Change", "Expected", "Found", "Result")
-    return page.template("table.html.j2", {"lead": f"{lead}.", "tables": [(caption, headings, rows)]})
-
-
-@section(86, "CHEERS 2022", needs=("incremental",))
-def cheers(page: Page) -> Markup:
-    """Show the reporting checklist, filled where the program knows."""
-    rows = [(str(i.number), [i.part, i.topic, i.answer]) for i in checklist(page.frames)]
-    caption = (
-        "Checklist for reporting health economic evaluations (CHEERS 2022); what the program cannot know is left open."
-    )
-    return page.template(
-        "table.html.j2", {"lead": "", "tables": [(caption, ("Item", "Part", "Topic", "This run"), rows)]}
-    )
 
 
 # --- how numbers are written ------------------------------------------------------------------------------------------
