@@ -116,14 +116,15 @@
   }
 
   function heading(life, group, width) {
-    const most = Math.max(18, Math.floor((width - 8) / 7.4));
-    let x = 0, line = 0;
-    for (const place of life.p) {
-      const label = data.policies[place].label + (place === life.p[life.p.length - 1] ? "" : ",");
-      if (x > 0 && x + label.length > most) { x = 0; line += 1; }
-      svg("text", { x: 4 + x * 7.4, y: 14 + line * LINE, class: "explorer-name " + data.policies[place].ink }, group, label);
-      x += label.length + 1.5;
-    }
+    const most = Math.max(18, Math.floor((width - 8) / 7.6));
+    let used = 0, line = 0, text = null;
+    life.p.forEach((place, i) => {
+      const policy = data.policies[place], label = policy.label + (i === life.p.length - 1 ? "" : ", ");
+      if (text !== null && used + label.length > most) { text = null; line += 1; used = 0; }
+      if (text === null) text = svg("text", { x: 4, y: 14 + line * LINE, class: "explorer-name" }, group);
+      svg("tspan", { class: policy.ink }, text, label);
+      used += label.length;
+    });
     const ends = life.end.charAt(0).toUpperCase() + life.end.slice(1);
     svg("text", { x: 4, y: 14 + (line + 1) * LINE, class: "explorer-end" }, group, ends);
     return (line + 2) * LINE + 4;
@@ -139,7 +140,6 @@
       const label = svg("text", { x: width - RIGHT - 4, y: y - 3, class: "explorer-axis end faint" }, group, limit.label);
       if (width < 560 && limit.name !== "overt") label.textContent = limit.name === "extinction" ? "extinct" : limit.name.toUpperCase();
     }
-    svg("text", { x: LEFT - 5, y: top + 9, class: "explorer-axis end" }, group, "100%");
   }
 
   function clones(life, group, top, clip) {
@@ -274,10 +274,11 @@
       const phase = life.rows.find((row) => data.events[row[0]].kind === "phase" && now(row));
       const over = life.rows.every((row) => row[2] <= when);
       html("td", line, phase ? data.events[phase[0]].label : over ? "Life is over" : "", "text");
+      const blasts = life.lines.find((one) => one[0] === 0 && now(one));
       for (const clone of [1, 2]) {
         const found = life.lines.find((one) => one[0] === clone && now(one));
         const level = found ? found[3] + ((found[4] - found[3]) * (when - found[1])) / (found[2] - found[1]) : null;
-        html("td", line, percent(level));
+        html("td", line, blasts ? `marrow blasts ${percent(blasts[3])}` : percent(level));
       }
       html("td", line, life.rows.some((row) => data.events[row[0]].kind === "aplasia" && now(row)) ? "yes" : "no", "text");
     }
@@ -315,6 +316,7 @@
     }
     html("option", groups.get(patient.why), `Patient ${patient.n}`);
   });
+  chooser.selectedIndex = Math.max(0, data.patients.findIndex((patient) => patient.lives.length > 1));
   SPANS.forEach(([label]) => html("option", spanner, label));
   at("controls").hidden = at("view").hidden = false;
   at("all").open = false;
