@@ -67,9 +67,14 @@ def pairing(one: Compared, other: Compared) -> Pairing:
     for run in (one, other):
         if run.people is None:
             return Pairing(False, f"run {run.tag} kept no patients (journal=on keeps them)")
-    for name, what in (("seed", "seeds"), ("n", "numbers of patients"), ("origin", "origins")):
-        if one.manifest[name] != other.manifest[name]:
-            return Pairing(False, f"the {what} differ ({one.manifest[name]} and {other.manifest[name]})")
+    told = (("seed", "seeds"), ("n", "numbers of patients"), ("cohort", "cohorts"), ("origin", "origins"))
+    apart = [
+        f"the {what} differ ({one.manifest[name]} and {other.manifest[name]})"
+        for name, what in told
+        if one.manifest[name] != other.manifest[name]
+    ]
+    if apart:
+        return Pairing(False, ", ".join(apart))
     ours, theirs = _attributes(one), _attributes(other)
     different = [name for name in ours if not np.array_equal(ours[name], theirs[name], equal_nan=True)]
     if different:

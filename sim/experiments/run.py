@@ -167,9 +167,7 @@ class Simulation:
             _keep(block, name, world.lives, world.rows, world.first_row, self.journal)
         return block
 
-    def _under_simpy(
-        self, first: int, count: int, watched: Callable[[str, Pathway], Pathway] | None = None
-    ) -> Block:
+    def _under_simpy(self, first: int, count: int, watched: Callable[[str, Pathway], Pathway] | None = None) -> Block:
         from sim.engine.simpy_driver import run_simpy
 
         attributes = self.attributes(first, count)

@@ -42,7 +42,16 @@ LIMITS: Final = {
 #: Levels that are drawn; the others stand in the tables of parameters.
 _DRAWN: Final = ("overt", "flow", "ngs", "extinction")
 #: matplotlib's markers by the shape that the script draws.
-_SHAPES: Final = {"|": "bar", "D": "diamond", "^": "up", "X": "cross", "s": "square", "o": "dot", "v": "down", "+": "plus"}
+_SHAPES: Final = {
+    "|": "bar",
+    "D": "diamond",
+    "^": "up",
+    "X": "cross",
+    "s": "square",
+    "o": "dot",
+    "v": "down",
+    "+": "plus",
+}
 _STRIPS: Final = ("aplasia", "treatment", "harm")
 
 
@@ -103,7 +112,9 @@ def data(frames: Frames, paint: Callable[[str], str]) -> dict[str, Any]:
         "clones": [
             {
                 "label": label,
-                "line": paint(f"fill:none;stroke:{ink.light};stroke-width:2" + (f";stroke-dasharray:{dash}" * bool(dash))),
+                "line": paint(
+                    f"fill:none;stroke:{ink.light};stroke-width:2" + (f";stroke-dasharray:{dash}" * bool(dash))
+                ),
                 "fill": paint(f"fill:{ink.light}"),
             }
             for label, ink, dash in CLONES.values()
@@ -119,7 +130,9 @@ def data(frames: Frames, paint: Callable[[str], str]) -> dict[str, Any]:
                 "n": one.number,
                 "why": one.why,
                 "who": one.who,
-                "lives": [{"p": life.policies, "rows": life.rows, "lines": life.lines, "end": life.end} for life in one.lives],
+                "lives": [
+                    {"p": life.policies, "rows": life.rows, "lines": life.lines, "end": life.end} for life in one.lives
+                ],
             }
             for one in patients
         ],

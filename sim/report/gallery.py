@@ -29,6 +29,7 @@ MODULES: Final = (
     "sensitivity",
     "information",
     "hospital",
+    "runs",
 )
 
 
