@@ -97,7 +97,12 @@ FATES: Final = (
         "reinfusion without effect",
         _under_any(lambda one: (one["reinfusions"] > 0) & (one["reinfusion_worked"] == 0)),
     ),
-    Fate("MRD found before relapse", _under_any(lambda one: _since(one, "t_relapse", "t_mrd") > 0.0)),
+    Fate(
+        "MRD found before relapse",
+        _under_any(
+            lambda one: (_since(one, "t_relapse", "t_mrd") > 0.0) & _came(one["t_mrd"]) & _came(one["t_relapse"])
+        ),
+    ),
     Fate("death of transplant", _under_any(lambda one: one["cause"] == 4)),
     Fate(
         "relapse, then long survival after salvage",
@@ -118,6 +123,10 @@ RULE: Final = (
     f"Of the first {SEARCHED:,} patients: the first {FIRST} by number, then for each fate in turn the first {EACH} not "
     "yet chosen who have it under any policy."
 )
+
+
+def _came(days: Any) -> np.ndarray:
+    return np.asarray(days) < INF
 
 
 def _finite(days: Any) -> np.ndarray:

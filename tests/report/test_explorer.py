@@ -7,6 +7,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,25 @@ def of(folder: Path, name: str, number: int) -> pd.DataFrame:
 def levels(lines: list[Line], day: float) -> float:
     """Give the larger clone's level by the course."""
     found = [
-        line.level_start + (line.level_stop - line.level_start) * (day - line.time_start) / (line.time_stop - line.time_start)
+        line.level_start
+        + (line.level_stop - line.level_start) * (day - line.time_start) / (line.time_stop - line.time_start)
         for line in lines
         if line.clone in (POSITIVE, NEGATIVE) and line.time_start <= day < line.time_stop
     ]
     return max(found, default=-np.inf)
+
+
+def sampling(
+    watches: dict[str, Watch], sampled: dict[str, list[tuple[float, float]]], policy: str, pathway: Pathway
+) -> Pathway:
+    """Watch a life, and note what the clinic itself says of the larger clone whenever it looks."""
+
+    def handle(p: Any, q: Any, j: Any, event: int) -> None:
+        if event in (VISIT, RESPONSE):
+            sampled[policy].append((p.t, largest_clone(p, q)))
+        pathway.handle(p, q, j, event)
+
+    return watches[policy].over(dataclasses.replace(pathway, handle=handle))
 
 
 # --- the course -------------------------------------------------------------------------------------------------------
@@ -92,16 +107,7 @@ def test_the_course_is_what_samples_are_taken_from(simulation: Simulation) -> No
     for number in range(12):
         watches = {policy: Watch() for policy in simulation.values}
         sampled: dict[str, list[tuple[float, float]]] = {policy: [] for policy in watches}
-
-        def watched(policy: str, pathway: Pathway) -> Pathway:
-            def handle(p: Any, q: Any, j: Any, event: int) -> None:
-                if event in (VISIT, RESPONSE):
-                    sampled[policy].append((p.t, largest_clone(p, q)))
-                pathway.handle(p, q, j, event)
-
-            return watches[policy].over(dataclasses.replace(pathway, handle=handle))
-
-        simulation.one(number, watched)
+        simulation.one(number, partial(sampling, watches, sampled))
         for policy, samples in sampled.items():
             for day, level in samples:
                 # a hair before: on the day itself the visit may have led to a new line
@@ -158,6 +164,7 @@ def test_the_rule_takes_the_first_numbers_then_the_first_of_each_fate() -> None:
     assert [why[50], why[60], why[80]] == ["lineage switch", "lineage switch", "death of transplant"]
 
 
+@pytest.mark.slow
 def test_every_fate_is_found_in_a_cohort_of_the_usual_kind() -> None:
     """Each fate has its patients among the first 1,024, so none is a mistyped column or code."""
     settings = settings_of("policy=[watch,hct_for_all,selective,reinfusion]", "origin=infusion", "engine=batch")

@@ -248,9 +248,10 @@ def test_money_is_compared_patient_by_patient(tmp_path: Path) -> None:
         assert row["difference"] == pytest.approx(each.mean(), rel=1e-6, abs=1e-6)
         assert row["error"] == pytest.approx(each.std(ddof=1) / np.sqrt(len(each)), rel=1e-6)
         assert row["difference"] == pytest.approx(
-            row["value"] - pd.read_csv(report / "runs_economics.csv").query(
-                "run == 'A' and policy == 'hct_for_all' and measure == @measure and wtp == @wtp"
-            )["value"].iloc[0],
+            row["value"]
+            - pd.read_csv(report / "runs_economics.csv")
+            .query("run == 'A' and policy == 'hct_for_all' and measure == @measure and wtp == @wtp")["value"]
+            .iloc[0],
             rel=1e-6,
             abs=1e-4,
         )
