@@ -77,15 +77,19 @@ def runs_curves(page: Page) -> Markup:
 def runs_economics(page: Page) -> Markup:
     """Show cost, QALYs, cost per QALY and net benefit side by side."""
     table: pd.DataFrame = page.frames.runs_economics  # type: ignore[assignment]
+    told = {run.get("money") for run in page.frames.manifest.get("runs", {}).values()} - {"", None}
+    money_in = f" ({next(iter(told))} perspective)" if len(told) == 1 else " (each run in its own currency)"
     tables = []
     for measure, name in _MEASURES.items():
         rows = table[table["measure"] == measure].assign(unit="QALY" if measure == "qalys" else "money")
+        paid_in = "" if measure == "qalys" else money_in
         if measure == "icer":
             tables.append(_ratios(page, rows))
         else:
-            tables.append(_side_by_side(page, rows, f"{name}, discounted, per patient"))
+            tables.append(_side_by_side(page, rows, f"{name}, discounted, per patient{paid_in}"))
     for wtp, rows in table[table["measure"] == "nmb"].groupby("wtp"):
-        tables.append(_side_by_side(page, rows.assign(unit="money"), f"Net benefit at {money(wtp)} per QALY"))
+        caption = f"Net benefit at {money(wtp)} per QALY, per patient{money_in}"
+        tables.append(_side_by_side(page, rows.assign(unit="money"), caption))
     lead = (
         "Ratios have no difference: compare net benefit instead. Differences of money are given where currency, price "
         "year and perspective are the same."
