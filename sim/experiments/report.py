@@ -253,10 +253,9 @@ def differing(trees: Sequence[Any], key: str = "") -> Iterator[tuple[str, list[s
     tuple
         Dotted key and the value in each, where they are not all the same; what is missing is a dash.
     """
-    if all(type(tree) is type(trees[0]) and tree == trees[0] for tree in trees):
-        return
     if not all(isinstance(tree, dict) for tree in trees):
-        yield key, [_shown(tree) for tree in trees]
+        if not all(type(tree) is type(trees[0]) and tree == trees[0] for tree in trees):
+            yield key, [_shown(tree) for tree in trees]
         return
     for name in dict.fromkeys(str(name) for tree in trees for name in tree):
         yield from differing([tree.get(name, _ABSENT) for tree in trees], f"{key}.{name}" if key else name)

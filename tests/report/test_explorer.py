@@ -242,7 +242,7 @@ def test_the_explorer_draws_and_obeys_the_keyboard(browser: Any, page: Path, fra
     drawing = tab.locator("#explorer-drawing svg")
     seen = []
     for _ in range(3):
-        assert tab.locator("#explorer-drawing svg path").count() > 3
+        assert tab.locator("#explorer-drawing svg rect[class]").count() > 3
         number = tab.locator("#explorer-patient option:checked").inner_text()
         assert f"Lives of p{number[1:]}." in drawing.get_attribute("aria-label")
         seen.append(drawing.inner_html())
