@@ -166,5 +166,5 @@ def course_table(courses: Mapping[int, Mapping[str, list[Line]]]) -> pa.Table:
         **dict.fromkeys(Line._fields[1:6], pa.float64()),
         "overt": pa.int8(),
     }
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in types]
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(types)
     return pa.table({name: pa.array(column, kind) for (name, kind), column in zip(types.items(), columns, strict=True)})

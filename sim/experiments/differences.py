@@ -156,7 +156,7 @@ def measures(runs: list[Compared], pairings: Mapping[str, Pairing]) -> pd.DataFr
         frame = _summary(run).merge(first[[*KEY, "value", "mc_se"]], on=KEY, how="left", suffixes=("", "_first"))
         frame["difference"] = frame["value"] - frame["value_first"]
         frame["error"] = np.hypot(frame["mc_se"], frame["mc_se_first"])
-        frame["pairing"] = np.where(frame["difference"].notna(), INDEPENDENT, None)
+        frame["pairing"] = np.where(frame["difference"].notna(), INDEPENDENT, "")
         frame = frame.drop(columns=["value_first", "mc_se_first"]).assign(run=run.tag)
         frames.append(_with_pairs(frame, runs[0], run) if pairings[run.tag].paired else frame)
     order = ["policy", "measure", "months", "unit", "run", "value", "mc_se", "difference", "error", "pairing"]

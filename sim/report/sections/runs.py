@@ -164,15 +164,17 @@ def _best(page: Page, told: Mapping[str, Any]) -> list[str]:
     result = []
     for name, rows in (("life-years", years), *_benefits(page)):
         rows = rows[rows["policy"].isin(everywhere)]
-        best = {tag: rows[rows["run"] == tag] for tag in told}
         parts = [
-            f"{page.frames.label(str(own.loc[own['value'].idxmax(), 'policy']))} in run {tag}"
-            for tag, own in best.items()
-            if len(own)
+            f"{page.frames.label(_highest(own))} in run {tag}" for tag in told if len(own := rows[rows["run"] == tag])
         ]
         if len(parts) > 1:
             result.append(f"Most {name}, of the {len(everywhere)} policies in all runs: {', '.join(parts)}.")
     return result
+
+
+def _highest(rows: pd.DataFrame) -> str:
+    best = max(rows.to_dict("records"), key=lambda row: float(row["value"]))
+    return str(best["policy"])
 
 
 def _benefits(page: Page) -> list[tuple[str, pd.DataFrame]]:
@@ -190,7 +192,7 @@ def _moved(page: Page) -> str:
     years = table[(table["measure"] == "life_years") & table["difference"].notna()]
     if years.empty:
         return ""
-    largest = years.loc[years["difference"].abs().idxmax()]
+    largest = max(years.to_dict("records"), key=lambda row: abs(float(row["difference"])))
     clear = int((years["difference"].abs() > _CLEAR * years["error"]).sum())
     return (
         f"Life-years differ beyond chance for {clear} of {len(years)} policies; most for "
