@@ -22,7 +22,7 @@ from sim.uncertainty.settings import Dsa, Psa, Study, Sweep, Voi
 #: Seeds are one 32-bit word of the random generator.
 LARGEST_SEED: Final = 2**32 - 1
 #: Settings that change neither a patient's life nor what is counted: left out of `Settings.canonical`.
-WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "executor", "reference")
+WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "executor", "reference", "runs")
 
 Places = Annotated[int, Field(strict=True, ge=0)] | None
 
@@ -37,7 +37,13 @@ def _path(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _several(value: Any) -> Any:
+    """Let one folder stand for a list of one."""
+    return [] if value is None else [value] if isinstance(value, str | int) else value
+
+
 Path = Annotated[str | None, BeforeValidator(_path)]
+Paths = Annotated[list[Annotated[str, BeforeValidator(_path)]], BeforeValidator(_several)]
 
 
 class Pools(Frozen):
@@ -277,6 +283,8 @@ class Settings(Frozen):
         Threads of the batch engine while it runs in one process; 0: one per core.
     executor
         Who does the work: this process, processes of this machine, a Dask cluster.
+    runs
+        Folders of finished runs that a report compares.
     patient
         Patient number of a replay.
     validation
@@ -294,6 +302,7 @@ class Settings(Frozen):
     engine: Literal["simpy", "batch", "ward"]
     out: Path
     run: Path
+    runs: Paths = []
     origin: Literal["referral", "infusion", "remission"]
     horizon_years: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None
     reference: str | None
@@ -420,7 +429,7 @@ class Settings(Frozen):
     def canonical(self) -> str:
         """Write the settings as JSON with sorted keys: equal text, equal lives.
 
-        Left out: folder, threads, executor and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a
+        Left out: folders, threads, executor and verbosity (`WITHOUT_EFFECT`), the number of patients, and how a
         calibration is done (unless one is done).
         """
         data = self.model_dump(mode="json", by_alias=True, exclude={*WITHOUT_EFFECT})

@@ -12,6 +12,7 @@ EXPERIMENTS: Final[dict[str, tuple[str, str]]] = {
     "compare": ("sim.experiments.compare", "every patient lives under every policy; outcomes compared"),
     "value": ("sim.experiments.value", "a finished run valued again with other prices or utilities"),
     "price": ("sim.experiments.price", "threshold price and payment schemes for a finished run"),
+    "report": ("sim.experiments.report", "finished runs compared in one report, or one run's report drawn again"),
     "replay": ("sim.experiments.replay", "one patient's life under every policy"),
     "verify": ("sim.experiments.verify", "the verification tests: what must follow when something is changed"),
     "calibrate": ("sim.experiments.calibrate", "fit the free parameters to published quantities; posterior sample"),

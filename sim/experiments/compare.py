@@ -12,6 +12,7 @@ from typing import Any
 
 from sim import __version__
 from sim.evidence import evidence_hash
+from sim.experiments.explorer import write_explorer
 from sim.experiments.folders import claimed, extended_folder, finishing, point_latest, settings_hash
 from sim.experiments.gathering import Accounted, Counted, Gatherer, Journals, Patients, Values, gather
 from sim.experiments.moves import write_moves
@@ -47,7 +48,8 @@ def run(settings: Any) -> Path:
         seconds = time.perf_counter() - started
         with finishing(folder) as scratch:
             write_answers(settings, gathered, scratch)
-            write_manifest(manifest(settings, simulation.n, seconds), scratch)
+            rule = write_explorer(simulation, scratch)
+            write_manifest(manifest(settings, simulation.n, seconds) | rule, scratch)
             illustrate(scratch)
     if settings.out is None and settings.run is None:
         point_latest(folder)

@@ -73,6 +73,9 @@ def determining(settings: Any) -> dict[str, Any]:
     if settings.experiment == "voi" and settings.run is not None:
         held = manifest_of(Path(settings.run)) or {}
         composed["of"] = [held.get("settings_hash"), held.get("draws"), held.get("n")]
+    if settings.experiment == "report":
+        records = {run: manifest_of(Path(run)) or {} for run in settings.runs}
+        composed["of"] = [[run, one.get("settings_hash"), one.get("n")] for run, one in records.items()]
     if settings.experiment == "sweep":  # cells are numbered in the order of the grid
         composed["sweep"]["order"] = list(settings.sweep.grid or ())
     if settings.experiment in ANALYSES:  # worlds are summed over their patients

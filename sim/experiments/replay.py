@@ -46,16 +46,19 @@ def chosen_patient(settings: Any, n: int) -> int:
 
 def replay_into(settings: Any, simulation: Simulation, number: int, folder: Path) -> None:
     """Live the patient's lives and write what happened."""
+    from sim.experiments.courses import relived
+    from sim.experiments.explorer import write_lives
     from sim.experiments.gathering import Journals, Patients
     from sim.report.frames import Frames
     from sim.report.gallery import figures
     from sim.report.life import life_text
     from sim.report.page import render
 
-    block = simulation.one(number)
+    block, courses = relived(simulation, number)
     for rows in (Patients(settings), Journals(settings)):
         rows.add(block)
         rows.write(folder / f"{rows.kind}.parquet")
+    write_lives(settings, [block], {number: courses}, {number: "the patient of this replay"}, folder)
     write_parameters(settings, folder)
     write_config(settings, folder)
     record = manifest(settings, 1, 1.0) | {"patient": number}

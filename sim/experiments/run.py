@@ -119,10 +119,18 @@ class Simulation:
             return self._batch_block(span.first, span.n)
         return self._under_simpy(span.first, span.n)
 
-    def one(self, number: int) -> Block:
-        """Run one patient under every policy, with journal, on SimPy."""
+    def one(self, number: int, watched: Callable[[str, Pathway], Pathway] | None = None) -> Block:
+        """Run one patient under every policy, with journal, on SimPy.
+
+        Parameters
+        ----------
+        number
+            The patient's number.
+        watched
+            Gives, of a policy and the pathway, the pathway with somebody who looks on.
+        """
         self.journal = True
-        return self._under_simpy(number, 1)
+        return self._under_simpy(number, 1, watched)
 
     @cached_property
     def _records(self) -> dict[str, np.ndarray]:
@@ -159,14 +167,14 @@ class Simulation:
             _keep(block, name, world.lives, world.rows, world.first_row, self.journal)
         return block
 
-    def _under_simpy(self, first: int, count: int) -> Block:
+    def _under_simpy(self, first: int, count: int, watched: Callable[[str, Pathway], Pathway] | None = None) -> Block:
         from sim.engine.simpy_driver import run_simpy
 
         attributes = self.attributes(first, count)
         block = Block(first, {})
         for name, values in self.values.items():
             lives, rows, first_row = run_simpy(
-                PATHWAY,
+                PATHWAY if watched is None else watched(name, PATHWAY),
                 attributes,
                 as_object(values),
                 seed=self.settings.seed,

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pandas as pd
 
 from sim.experiments import runner
+from sim.experiments.differences import lives_of, paired_measures
 from sim.experiments.folders import point_latest, settings_hash
 from sim.experiments.run import Simulation
-from sim.kernel import template
-from sim.patient import Patient
 from sim.problems import Problem
 
 if TYPE_CHECKING:
@@ -155,7 +153,8 @@ def paired(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFrame:
         settings = jobs[number].settings
         for policy in sorted(settings.policy):
             reference = policy if policy in first.policy else first.reference_policy
-            frame = _difference(places, number, policy, reference, settings.origin, settings.horizon_years)
+            ours, theirs = lives_of(places[number], policy), lives_of(places[0], reference)
+            frame = paired_measures(ours, theirs, settings.origin, settings.horizon_years)
             frames.append(_labelled(frame.assign(policy=policy, reference=reference, reference_job=0), jobs, number))
     return pd.concat(frames) if frames else pd.DataFrame()
 
@@ -175,33 +174,6 @@ def paired_hospitals(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFram
             frame = frame.assign(policy=policy, reference=reference, reference_job=0)
             frames.append(_labelled(frame, jobs, number))
     return pd.concat(frames) if frames else pd.DataFrame()
-
-
-def _difference(
-    places: Sequence[Path], number: int, policy: str, reference: str, origin: str, years: float | None
-) -> pd.DataFrame:
-    from sim.cohort import BLOCK
-    from sim.tally.counts import Tally
-    from sim.units import DAYS_PER_YEAR
-
-    ours, theirs = _lives(places[number], policy), _lives(places[0], reference)
-    horizon = float("inf") if years is None else years * DAYS_PER_YEAR
-    tally = Tally(("ours", "theirs"), origin, "theirs", horizon)
-    for start in range(0, len(ours), BLOCK):
-        tally.add(start, {"ours": ours[start : start + BLOCK], "theirs": theirs[start : start + BLOCK]})
-    differences = tally.frames()[2]
-    return differences[differences["difference"].notna()]
-
-
-def _lives(place: Path, policy: str) -> np.ndarray:
-    """Read the patients of one policy back into records; what is not published keeps its initial value."""
-    frame = pd.read_parquet(place / "patients.parquet", filters=[("policy", "==", policy)])
-    frame = frame.rename(columns={"patient": "number"}).sort_values("number")
-    lives = np.repeat(template(Patient), len(frame))
-    for name in lives.dtype.names or ():
-        if name in frame.columns:
-            lives[name] = frame[name].to_numpy()
-    return lives
 
 
 def _rows(frame: pd.DataFrame, column: str) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sim.economics.accounts import PEOPLE_COLUMNS, Accounts
 from sim.experiments.compare import illustrate, manifest, write_config, write_parameters
+from sim.experiments.explorer import FOLDER as EXPLORER
 from sim.experiments.folders import point_latest, run_folder, written_whole
 from sim.experiments.progress import progress
 from sim.experiments.stored import StoredRun
@@ -44,6 +45,8 @@ def run(settings: Any) -> Path:
         for name in KEPT:
             if (stored.folder / name).exists():
                 shutil.copyfile(stored.folder / name, scratch / name)
+        if (stored.folder / EXPLORER).is_dir():
+            shutil.copytree(stored.folder / EXPLORER, scratch / EXPLORER)
         write_parameters(revised, scratch)
         write_config(revised, scratch)
         record = manifest(revised, stored.n, time.perf_counter() - started)

@@ -62,6 +62,16 @@ FILES = {
     "flow": "flow.csv",
     "week": "week.csv",
     "budget": "budget.csv",
+    "explorer_patients": "explorer/patients.parquet",
+    "explorer_journal": "explorer/journal.parquet",
+    "explorer_courses": "explorer/courses.parquet",
+    "explorer_chosen": "explorer/chosen.csv",
+    "explorer_limits": "explorer/limits.csv",
+    "runs_settings": "runs_settings.csv",
+    "runs_measures": "runs_measures.csv",
+    "runs_economics": "runs_economics.csv",
+    "runs_curves": "runs_curves.csv",
+    "runs_presence": "runs_presence.csv",
 }
 
 
@@ -122,6 +132,11 @@ class Frames:
         Of a value-of-information analysis (`sim.experiments.voi`).
     waits, times, flow, week, budget
         What a hospital did, and the budget (`docs/hospital.md`).
+    explorer_patients, explorer_journal, explorer_courses, explorer_chosen, explorer_limits
+        Of a few chosen patients: as `patients` and `journal`; the latent course (columns policy, patient, clone,
+        time_start, time_stop, level_start, level_stop, due, overt); patient and why; limit and level (log10).
+    runs_settings, runs_measures, runs_economics, runs_curves, runs_presence
+        Of several runs in one report (`sim.experiments.report`).
     """
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -173,6 +188,16 @@ class Frames:
     flow: pd.DataFrame | None = None
     week: pd.DataFrame | None = None
     budget: pd.DataFrame | None = None
+    explorer_patients: pd.DataFrame | None = None
+    explorer_journal: pd.DataFrame | None = None
+    explorer_courses: pd.DataFrame | None = None
+    explorer_chosen: pd.DataFrame | None = None
+    explorer_limits: pd.DataFrame | None = None
+    runs_settings: pd.DataFrame | None = None
+    runs_measures: pd.DataFrame | None = None
+    runs_economics: pd.DataFrame | None = None
+    runs_curves: pd.DataFrame | None = None
+    runs_presence: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Frames:

@@ -30,6 +30,7 @@ MODULES: Final = (
     "sensitivity",
     "information",
     "hospital",
+    "runs",
 )
 
 

@@ -224,6 +224,8 @@ def title(frames: Frames) -> str:
         return "Published against simulated"
     if frames.manifest.get("patient") is not None:
         return f"Patient {frames.manifest['patient']}: one life under every policy"
+    if frames.manifest.get("experiment") == "report":
+        return f"Runs compared: {', '.join(frames.manifest.get('runs', {}))}"
     if frames.manifest.get("experiment") == "calibrate":
         return f"Calibration: {dict(frames.manifest.get('structure', {})).get('label', 'fit to what was published')}"
     return TITLES.get(str(frames.manifest.get("experiment")), "After CAR T-cell therapy for B-ALL: which policy?")
