@@ -14,8 +14,9 @@
 # %% [markdown]
 # # How the biology works
 #
-# Why does one child relapse with CD19-positive disease, another with CD19-negative disease, and a third not at all? In
-# this model each clone of the leukaemia is a straight line in log space; what happens follows from where the lines cross.
+# Why does one child relapse with CD19-positive disease, another with CD19-negative disease, and a third not at all?
+# In this model each clone of the leukaemia is a straight line in log space; what happens follows from where the lines
+# cross.
 
 # %%
 from math import log10
@@ -57,7 +58,7 @@ percent = [0.01, 1, 5, 25, 50, 90]
 burdens = [clone_courses(settings, 40, burden=log10(share / 100)) for share in percent]
 labels = [f"{share:g} % blasts" for share in percent]
 slider(
-    {label: one.lines for label, one in zip(labels, burdens)},
+    {label: one.lines for label, one in zip(labels, burdens, strict=True)},
     x="day",
     y="level",
     line="patient",
@@ -73,8 +74,9 @@ slider(
 fates(burdens, labels)
 
 # %% [markdown]
-# More leukaemia means more cells that may lack CD19 from the start, and fewer remissions. It also drives the expansion of
-# the CAR T cells, which then last longer: so the balance moves from CD19-positive to CD19-negative relapse.
+# More leukaemia means more cells that may lack CD19 from the start, and fewer remissions. It also drives the
+# expansion of the CAR T cells, which then last longer: so the balance moves from CD19-positive to CD19-negative
+# relapse.
 
 # %% [markdown]
 # ## Expansion, and how long aplasia lasts
@@ -83,7 +85,8 @@ fates(burdens, labels)
 # relapse here without any hazard ratio for it.
 
 # %%
-people = pd.concat([one.patients.assign(blasts=label) for one, label in zip(burdens, labels)])
+people = pd.concat([one.patients for one in burdens], keys=labels, names=["blasts"]).reset_index("blasts")
+people = people.reset_index(drop=True)
 axes = sns.scatterplot(people, x="expansion", y="aplasia_months", hue="fate", s=18)
 axes.set(yscale="log", ylim=(0.8, 600), xlabel="latent expansion (SD)", ylabel="B-cell aplasia, months")
 plt.show()
@@ -102,6 +105,6 @@ fates(two, pair)
 # %% [markdown]
 # ## What it means
 #
-# A relapse before aplasia ends is either CD19-negative, or one of CAR T cells that only slowed the leukaemia. A transplant
-# at the loss of aplasia can only prevent the relapses of the other kind. How many there are of each decides the whole
-# comparison. The lines are a hypothesis that fits published curves, not an observation.
+# A relapse before aplasia ends is either CD19-negative, or one of CAR T cells that only slowed the leukaemia. A
+# transplant at the loss of aplasia can only prevent the relapses of the other kind. How many there are of each
+# decides the whole comparison. The lines are a hypothesis that fits published curves, not an observation.

@@ -14,16 +14,14 @@
 # %% [markdown]
 # # Capacity
 #
-# The policy that wins on paper transplants everybody. What does it do to a hospital with two transplant rooms? Patients
-# arrive, queue for places, relapse in line or are treated elsewhere.
+# The policy that wins on paper transplants everybody. What does it do to a hospital with two transplant rooms?
+# Patients arrive, queue for places, relapse in line or are treated elsewhere.
 
 # %%
 from pathlib import Path
 from tempfile import mkdtemp
 
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 
 from sim.program import ask
 
@@ -32,8 +30,8 @@ folder = Path(mkdtemp())
 # %% [markdown]
 # ## Two policies, one hospital
 #
-# Sixty patients a year, three replications of two years after a year of warm-up. The same patients come on the same days
-# under both policies.
+# Sixty patients a year, three replications of two years after a year of warm-up. The same patients come on the same
+# days under both policies.
 
 # %%
 run = ask(
@@ -56,8 +54,8 @@ table.round(2)
 # %% [markdown]
 # ## Where they wait
 #
-# Half-widths of the 95 % interval over replications are in `summary.csv` (`low`, `high`): with three replications they
-# are wide.
+# Half-widths of the 95 % interval over replications are in `summary.csv` (`low`, `high`): with three replications
+# they are wide.
 
 # %%
 waits = pd.read_csv(run / "waits.csv")

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Your own cohort and study
 #
-# A paper reports 60 patients: how would this model have predicted them? First we describe its patients, then we put its
-# results beside the simulated ones. The paper is invented; put yours in its place.
+# A paper reports 60 patients: how would this model have predicted them? First we describe its patients, then we put
+# its results beside the simulated ones. The paper is invented; put yours in its place.
 
 # %%
 from pathlib import Path
@@ -66,8 +66,8 @@ burden.value_counts(normalize=True).round(3)
 # %% [markdown]
 # ## The study
 #
-# A study names its patients and lists what was published, as printed: shares in percent. A hazard ratio is estimated in
-# the simulated patients by Cox regression, as the paper did.
+# A study names its patients and lists what was published, as printed: shares in percent. A hazard ratio is estimated
+# in the simulated patients by Cox regression, as the paper did.
 
 # %%
 study = folder / "my_study.yaml"
@@ -96,6 +96,6 @@ plt.show()
 # %% [markdown]
 # ## What it means
 #
-# Where the model misses, ask three questions in this order: are the patients described as they were, is the practice the
-# same (who was transplanted in remission?), is the quantity counted alike? Only then doubt the biology. A study that is
-# emulated here was not used to fit anything; `experiment=calibrate` does that.
+# Where the model misses, ask three questions in this order: are the patients described as they were, is the practice
+# the same (who was transplanted in remission?), is the quantity counted alike? Only then doubt the biology. A study
+# that is emulated here was not used to fit anything; `experiment=calibrate` does that.

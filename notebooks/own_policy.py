@@ -23,7 +23,6 @@ from tempfile import mkdtemp
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 
 from sim.program import ask
 
@@ -97,7 +96,7 @@ plt.show()
 # %% [markdown]
 # ## What it means
 #
-# A rule with a wider window transplants more patients. Whether that helps is the difference of life-years above, to be
-# read against its error: within two errors of zero, this many patients cannot tell. What happens after a loss of aplasia
-# between months 6 and 12 is hardly known from data; run the notebook again with `structure=no_eradication` among the
-# overrides before believing either answer.
+# A rule with a wider window transplants more patients. Whether that helps is the difference of life-years above, to
+# be read against its error: within two errors of zero, this many patients cannot tell. What happens after a loss of
+# aplasia between months 6 and 12 is hardly known from data; run the notebook again with `structure=no_eradication`
+# among the overrides before believing either answer.

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Price and payment
 #
-# What may the product cost, and does it matter how it is paid? A price question compares with having no CAR T cells at
-# all, and counts from referral, since some patients never get that far.
+# What may the product cost, and does it matter how it is paid? A price question compares with having no CAR T cells
+# at all, and counts from referral, since some patients never get that far.
 
 # %%
 from pathlib import Path
@@ -57,8 +57,8 @@ plt.show()
 # %% [markdown]
 # ## How it is paid
 #
-# Under a staged payment the second part falls due only while remission lasts. The payer pays less than the list price,
-# and the difference per patient spreads.
+# Under a staged payment the second part falls due only while remission lasts. The payer pays less than the list
+# price, and the difference per patient spreads.
 
 # %%
 schemes = pd.read_csv(price / "schemes.csv")
@@ -94,5 +94,5 @@ pd.read_csv(thirds / "payments.csv").round(3)
 # %% [markdown]
 # ## What it means
 #
-# Payment by result moves risk from the payer to the maker; it changes the mean price paid, not the lives. Which price is
-# right depends on what a QALY may cost, and on the comparator: `no_car` here is salvage as the model has it.
+# Payment by result moves risk from the payer to the maker; it changes the mean price paid, not the lives. Which price
+# is right depends on what a QALY may cost, and on the comparator: `no_car` here is salvage as the model has it.

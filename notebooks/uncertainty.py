@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Uncertainty and value of information
 #
-# How sure is the best policy, and what would it be worth to know more? Joint draws of all uncertain parameters go through
-# the model; the same patients live under every policy in every draw.
+# How sure is the best policy, and what would it be worth to know more? Joint draws of all uncertain parameters go
+# through the model; the same patients live under every policy in every draw.
 
 # %%
 from pathlib import Path
@@ -23,7 +23,6 @@ from tempfile import mkdtemp
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 
 from sim.economics import ceac, evpi, evppi
 from sim.program import ask
@@ -51,8 +50,8 @@ costs.describe().loc[["mean", "std"]].round(0)
 # %% [markdown]
 # ## How often each policy is best
 #
-# The cost-effectiveness acceptability curve: at each willingness to pay for a QALY, the share of draws in which a policy
-# has the highest net benefit.
+# The cost-effectiveness acceptability curve: at each willingness to pay for a QALY, the share of draws in which a
+# policy has the highest net benefit.
 
 # %%
 curve = ceac(costs, qalys, list(range(0, 300_001, 10_000)))
@@ -63,8 +62,8 @@ plt.show()
 # %% [markdown]
 # ## What perfect knowledge would be worth
 #
-# Whoever knew all parameters would choose rightly in every draw. What that gains on average, per patient, is the expected
-# value of perfect information: the most that any research can be worth.
+# Whoever knew all parameters would choose rightly in every draw. What that gains on average, per patient, is the
+# expected value of perfect information: the most that any research can be worth.
 
 # %%
 evpi(costs, qalys, [50_000, 100_000, 150_000])
@@ -72,8 +71,8 @@ evpi(costs, qalys, [50_000, 100_000, 150_000])
 # %% [markdown]
 # ## Which parameters matter
 #
-# `experiment=voi` does this by regression for groups of parameters. A value below its own standard error is noise, and
-# small values lean upwards by about `bias`.
+# `experiment=voi` does this by regression for groups of parameters. A value below its own standard error is noise,
+# and small values lean upwards by about `bias`.
 
 # %%
 voi = ask("experiment=voi", f"run={psa}", "voi.single=false", "study=[]", f"out={folder}/voi")
@@ -90,8 +89,8 @@ evppi(costs, qalys, draws, of=["clinic.transplant.trm"], wtp=100_000)
 # %% [markdown]
 # ## How far to trust it
 #
-# The table splits the spread into what more draws and what more patients would remove. `patients_advised` says how many
-# patients a draw needs for their chance to be 5 % of the spread between draws.
+# The table splits the spread into what more draws and what more patients would remove. `patients_advised` says how
+# many patients a draw needs for their chance to be 5 % of the spread between draws.
 
 # %%
 pd.read_csv(psa / "psa_variance.csv").head(8)
@@ -99,6 +98,6 @@ pd.read_csv(psa / "psa_variance.csv").head(8)
 # %% [markdown]
 # ## What it means
 #
-# A policy can be best on average and still be the worse choice in many draws. If the EVPI times the number of patients is
-# more than a study costs, a study may pay; the groups say about what. Uncertainty about structures is not in any of these
-# numbers: run the same with `structure=no_eradication`.
+# A policy can be best on average and still be the worse choice in many draws. If the EVPI times the number of
+# patients is more than a study costs, a study may pay; the groups say about what. Uncertainty about structures is not
+# in any of these numbers: run the same with `structure=no_eradication`.

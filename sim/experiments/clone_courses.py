@@ -28,6 +28,8 @@ NEGATIVE: Final = "CD19-negative"
 #: What becomes of a patient within the days looked at, by the clone that reaches 5 % of the marrow first.
 NO_REMISSION: Final = "no remission"
 REMISSION: Final = "in remission"
+#: Patient, clone, day, level.
+Corner = tuple[int, str, float, float]
 
 
 class Courses(NamedTuple):
@@ -74,10 +76,12 @@ def clone_courses(settings: Any, patients: int = 30, *, days: float = 730.0, **a
     simulation = Simulation(settings, journal=False)
     values = as_object(next(iter(simulation.values.values())))
     table = simulation.attributes(0, patients)
-    corners: list[tuple[int, str, float, float]] = []
+    corners: list[Corner] = []
     people = []
     for number in range(patients):
-        given = {name: table[name][number].item() for name in table.dtype.names if name in Attributes.__dataclass_fields__}
+        given = {
+            name: table[name][number].item() for name in table.dtype.names if name in Attributes.__dataclass_fields__
+        }
         patient = Patient(number=number, seed=settings.seed, **{**given, **attributes})
         people.append((number, *_follow(patient, values, days, corners)))
     return Courses(
@@ -86,7 +90,7 @@ def clone_courses(settings: Any, patients: int = 30, *, days: float = 730.0, **a
     )
 
 
-def _follow(p: Any, q: Any, days: float, corners: list[tuple[int, str, float, float]]) -> tuple[float, float, str, float]:
+def _follow(p: Any, q: Any, days: float, corners: list[Corner]) -> tuple[float, float, str, float]:
     """Follow one patient, and say what became of them."""
     journal: list[tuple[int, float, float, int]] = []
     begin(p, q, journal)
@@ -119,7 +123,7 @@ def _crossing(p: Any, clone: str) -> float:
     return p.t + time_to_overt(level, slope)
 
 
-def _go_to(p: Any, q: Any, corners: list[tuple[int, str, float, float]], day: float) -> None:
+def _go_to(p: Any, q: Any, corners: list[Corner], day: float) -> None:
     """Go on to a day; where a clone dies out on the way, its line ends there."""
     for name, level, slope in _clones(p):
         if slope < 0.0 and level > -INF and level + slope * (day - p.clone_time) < q.extinction:
@@ -129,7 +133,7 @@ def _go_to(p: Any, q: Any, corners: list[tuple[int, str, float, float]], day: fl
     _note(corners, p, q)
 
 
-def _note(corners: list[tuple[int, str, float, float]], p: Any, q: Any) -> None:
+def _note(corners: list[Corner], p: Any, q: Any) -> None:
     for name, level, slope in _clones(p):
         now = level_now(p, q, level, slope)
         if now > -INF:

@@ -129,9 +129,7 @@ def _frame(axes: _Axes, marks: Mapping[str, float], xlabel: str, ylabel: str) ->
         parts.append(_text(right + 6, at + 4, label, "start"))
     parts.append(_text((LEFT + right) / 2, HEIGHT - 8, xlabel, "middle"))
     middle = (TOP + bottom) / 2
-    parts.append(
-        f'<g transform="rotate(-90 14 {middle:.1f})">{_text(14, middle, ylabel, "middle")}</g>'
-    )
+    parts.append(f'<g transform="rotate(-90 14 {middle:.1f})">{_text(14, middle, ylabel, "middle")}</g>')
     return "".join(parts)
 
 
