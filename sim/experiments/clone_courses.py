@@ -16,7 +16,7 @@ from sim.clinic.pathway import begin, on_infusion, responds
 from sim.experiments.inputs import as_object
 from sim.experiments.run import Simulation
 from sim.kernel import INF
-from sim.patient import Attributes, Patient
+from sim.patient import Patient, attribute_names
 from sim.problems import Problem, did_you_mean
 from sim.units import DAYS_PER_MONTH
 
@@ -71,17 +71,15 @@ def clone_courses(settings: Any, patients: int = 30, *, days: float = 730.0, **a
     import pandas as pd
 
     for name in attributes:
-        if name not in Attributes.__dataclass_fields__:
-            raise Problem(f"{name}: no attribute of a patient, {did_you_mean(name, Attributes.__dataclass_fields__)}")
+        if name not in attribute_names():
+            raise Problem(f"{name}: no attribute of a patient, {did_you_mean(name, attribute_names())}")
     simulation = Simulation(settings, journal=False)
     values = as_object(next(iter(simulation.values.values())))
     table = simulation.attributes(0, patients)
     corners: list[Corner] = []
     people = []
     for number in range(patients):
-        given = {
-            name: table[name][number].item() for name in table.dtype.names if name in Attributes.__dataclass_fields__
-        }
+        given = {name: table[name][number].item() for name in attribute_names()}
         patient = Patient(number=number, seed=settings.seed, **{**given, **attributes})
         people.append((number, *_follow(patient, values, days, corners)))
     return Courses(

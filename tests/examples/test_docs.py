@@ -14,7 +14,7 @@ import pytest
 from snippets import DOCS, NOTES, ROOT, SHOWN, Block, blocks, lines, pages, runs
 
 RUN = [page for page in pages() if any(map(runs, blocks(page)))]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "NO_MKDOCS_2_WARNING": "1"}
 
 
 def name(page: Path) -> str:
