@@ -43,7 +43,7 @@ run = ask(
     "warm_up_years=1",
     "replications=3",
     "economics=none",
-    f"out={folder}/two_rooms",
+    f"out={folder}/few_rooms",
 )
 summary = pd.read_csv(run / "summary.csv")
 shown = ["utilisation_hct", "wait_hct_mean", "relapses_awaiting_hct", "wait_infusion_p50", "infused", "life_years"]

@@ -70,7 +70,7 @@ results = ask(
 
 # %%
 summary = pd.read_csv(results / "summary.csv")
-chosen = summary["measure"].isin(["hct", "relapse", "life_years"]) | (
+chosen = summary["measure"].isin(["hct", "life_years"]) | (
     summary["measure"].isin(["os", "efs"]) & (summary["months"] == 60)
 )
 table = summary[chosen & (summary["stratum"] == "all")]
