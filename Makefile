@@ -14,7 +14,7 @@ ARGS ?=
 PYTHON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow format lock bench clean
+.PHONY: help setup run test test-slow format docs lock bench clean
 
 help: ## list the tasks
 	@echo 'Tasks (options go into ARGS="..."):'
@@ -41,6 +41,9 @@ format: $(STAMP) ## format the code and mend what ruff can
 
 bench: $(STAMP) ## benchmarks
 	@$(PY) -m bench $(ARGS)
+
+docs: $(STAMP) ## the documentation, into build/site
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(PY) -m mkdocs build --strict $(ARGS)
 
 lock: ## write the lock file anew from pyproject.toml: make lock ARGS=--upgrade takes newer versions
 	@[ -x $(VENV)/bin/uv ] || $(MAKE) setup || [ -x $(VENV)/bin/uv ]

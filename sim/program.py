@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sim.compose import Variants, jobs_from, settings_from
@@ -45,3 +46,26 @@ def check_inputs(settings: Settings) -> None:
         raise Problem(f"cohort.patients={table}: no such file{remedy}")
     if earlier is not None and not is_run(Path(earlier)):
         raise Problem(f"run={earlier}: no earlier run there (a run's folder holds manifest.json)")
+
+
+def ask(*overrides: str, folders: Sequence[str | Path] = ()) -> Path:
+    """Do from Python what the command line does, without printing.
+
+    Parameters
+    ----------
+    overrides
+        As on the command line: ``ask("cohort=eliana", "policy=[watch,selective]", "out=outputs/mine")``.
+    folders
+        Further configuration folders, as ``--config-dir`` names them.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder of the results.
+
+    Raises
+    ------
+    Problem
+        When anything is wrong with the overrides or the files they name.
+    """
+    return Path(run(Arguments(["quiet=true", *overrides], [Path(folder) for folder in folders])))

@@ -65,7 +65,14 @@ def test_notebooks_and_their_scripts_say_the_same() -> None:
         assert cells[0] == cells[1], script.name
 
 
-@pytest.mark.parametrize("script", NOTEBOOKS, ids=lambda path: path.stem)
+#: Run by default; all others take longer and run with the slow tests.
+CHEAP = ("biology", "first_comparison")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(s, id=s.stem, marks=() if s.stem in CHEAP else pytest.mark.slow) for s in NOTEBOOKS],
+)
 def test_notebook_runs(script: Path, tmp_path: Path) -> None:
     environment = {"MPLBACKEND": "Agg"}
     import os
@@ -79,6 +86,29 @@ def test_notebook_runs(script: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_notebooks_keep_no_results() -> None:
+    """Results would go out of date: a notebook is run by whoever reads it."""
+    jupytext = pytest.importorskip("jupytext")
+    for script in NOTEBOOKS:
+        code = [cell for cell in jupytext.read(script.with_suffix(".ipynb")).cells if cell.cell_type == "code"]
+        assert not any(cell.outputs or cell.execution_count for cell in code), script.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_in_a_kernel(script: Path, tmp_path: Path) -> None:
+    """The same by Jupyter itself, which also shows what the cells give."""
+    pytest.importorskip("nbmake")
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake", "-n", "0", "--rootdir",
+         str(tmp_path), "-o", "addopts=", str(script.with_suffix(".ipynb"))],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_notebooks_define_no_functions() -> None:

@@ -119,6 +119,8 @@ def test_the_lock_satisfies_pyproject():
         "LICENSE",
         "Makefile",
         "conf",
+        "docs",
+        "mkdocs.yml",
         "notebooks",
         "outputs",
         "pyproject.toml",
