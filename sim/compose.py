@@ -57,11 +57,16 @@ def settings_from(overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -
     Problem
         When anything is wrong with the overrides or the files.
     """
+    return load(composed(parse_single(overrides), folders))
+
+
+def parse_single(overrides: Sequence[str]) -> list[Override]:
+    """Read ``key=value`` arguments of one run, each with one value."""
     parsed = parse(overrides)
     for override in parsed:
         if override.is_sweep_override():
             raise Problem(_several(override))
-    return load(composed(parsed, folders))
+    return parsed
 
 
 def jobs_from(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Job]:
