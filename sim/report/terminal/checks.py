@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 from sim.report.frames import Estimate
 from sim.report.terminal.folder import Folder, estimate, number
 from sim.report.terminal.table import Cell, Column, Table
 
-#: So many targets are shown one by one; more are counted by study.
-FEW: Final = 15
-
-
 def validation(folder: Folder) -> list[Table]:
-    """Lay out published against simulated: target by target, or counted by study where there are many."""
+    """Count the targets met by study; in JSON each, published against simulated (they have been printed)."""
     found = list(folder.rows("validate.csv"))
     judged = [row for row in found if row["fitted"] == "yes"]
     met = sum(row["within"] == "yes" for row in judged)
@@ -34,8 +29,6 @@ def validation(folder: Folder) -> list[Table]:
         unit = row["unit"]
         published = [Estimate(number(row[name]), math.nan, unit) for name in ("published", "low", "high")]
         rows.append([row["study"], row["label"], *published, estimate(row, "model", "mc_se", unit), row["within"]])
-    if len(found) <= FEW:
-        return [Table("published against the model", columns, rows, [note])]
     whole = Table("published against the model", columns, rows, [note], printed=False)
     return [_by_study(judged, "within", "yes", [note, "each target: validate.csv"]), whole]
 

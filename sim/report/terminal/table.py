@@ -148,7 +148,7 @@ def _words(cell: Cell, column: Column) -> str:
     elif cell.unit in PROPORTIONS:
         value, error, digits = 100.0 * value, 100.0 * error, 1
     elif math.isnan(error):
-        return number(value)
+        return f"{value:,.0f}" if value == int(value) else number(value)
     else:
         digits = next((digits for digits, least in enumerate((10.0, 0.3, 0.03)) if error >= least), 3)
         digits = 1 if error == 0.0 else digits
