@@ -28,6 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sim.complaints import known_keys, nearest_key
 from sim.conf import conf_folder, groups, options
+from sim.lines import WIDEN
 from sim.problems import Problem, did_you_mean, joined, nearest
 from sim.settings import Settings, load
 
@@ -221,7 +222,19 @@ def _plain_dictionary(config: DictConfig, lines: list[str], folders: Sequence[Pa
     unused = list(_unused_options(raw))
     if unused:
         raise Problem(joined(unused))
+    _widen(data, [line.partition("=")[0].lstrip("+") for line in lines])
     return {str(key): value for key, value in data.items()}
+
+
+def _widen(data: dict[Any, Any], keys: Sequence[str]) -> None:
+    """Let a value that was asked for by name widen its line's range, unless an end was asked for as well."""
+    for key in keys:
+        where, _, leaf = key.rpartition(".")
+        line: Any = data
+        for name in where.split(".") if leaf == "value" else ():
+            line = line.get(name) if isinstance(line, dict) else None
+        if isinstance(line, dict) and "low" in line and not {f"{where}.low", f"{where}.high"} & set(keys):
+            line[WIDEN] = True
 
 
 @contextmanager

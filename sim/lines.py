@@ -22,6 +22,8 @@ Words = Annotated[str, Field(strict=True, min_length=1)]
 
 #: Context key under which `Line` accepts a value outside its own low..high (see `Line.at`).
 STRETCH = "stretch"
+#: Key by which composed settings say that a line's value was asked for and may widen its range.
+WIDEN = "widen"
 
 
 class Frozen(BaseModel):
@@ -44,7 +46,8 @@ class Line(Frozen):
     distribution
         Family used by a probabilistic analysis; ``fixed`` for structural choices.
     low, high
-        Plausible range (95% interval unless the source says otherwise), with ``low <= value <= high``.
+        Plausible range (95% interval unless the source says otherwise), with ``low <= value <= high``. A value asked
+        for on the command line widens it.
     source
         Ids of the evidence table separated by ``;``, or a word for another source; ``-`` where there is none.
     status
@@ -65,6 +68,18 @@ class Line(Frozen):
     high: Number
     source: Words
     status: Status
+
+    @model_validator(mode="before")
+    @classmethod
+    def _widened(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not given.get(WIDEN):
+            return given
+        given = {name: number for name, number in given.items() if name != WIDEN}
+        value, (lowest, highest) = given["value"], cls.bounds
+        above = value > lowest or (value == lowest and not cls.open_below) if isinstance(value, int | float) else False
+        if above and value <= highest:
+            given |= {"low": min(given["low"], value), "high": max(given["high"], value)}
+        return given
 
     @field_validator("value", "low", "high")
     @classmethod

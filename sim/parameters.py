@@ -51,7 +51,7 @@ class Persistence(Group):
     aplasia_spread: NonNegative
     short_aplasia_expansion: NonNegative
     persisting_share: Probability
-    from_day28: Switch
+    aplasia_from: NonNegative
 
 
 class Escape(Group):

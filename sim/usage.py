@@ -21,7 +21,7 @@ examples
   python -m sim cohort=eliana 'policy=[watch,selective]' product=brexu_cel seed=7 out=outputs/mine
   python -m sim cohort.patients=my_patients.csv              real patients
   python -m sim experiment=replay patient=47                 one patient's life under every policy
-  python -m sim -m clinic.transplant.trm.value=0.04,0.07,0.1   a small sweep, collected into one table
+  python -m sim -m clinic.transplant.trm.value=0.02,0.08,0.15   a small sweep, collected into one table
   python -m sim experiment=psa psa.draws=1000                joint draws of all uncertain parameters
   python -m sim experiment=tornado                           every parameter at its own low and high
   python -m sim experiment=sweep sweep=transplant_risk       a grid of any settings, resumable, one table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,11 @@ from sim import cohort as cohorts
 from sim.compose import settings_from
 from sim.engine.batch import run_batch
 from sim.engine.simpy_driver import run_simpy
+from sim.experiments.compare import kinds, manifest, write_answers, write_manifest
+from sim.experiments.folders import claimed
+from sim.experiments.gathering import gather
 from sim.experiments.inputs import as_object, as_record, kernel_values
-from sim.experiments.run import PATHWAY
+from sim.experiments.run import PATHWAY, Simulation
 from sim.policies import Policy
 from sim.settings import Settings
 
@@ -114,3 +118,12 @@ def changed(one: World, two: World) -> np.ndarray:
         for i, (a, b) in enumerate(zip(one.lives, two.lives, strict=True))
     ]
     return np.array(different)
+
+
+def simulate_into(settings: Settings, folder: Path) -> None:
+    """Write the tables of a comparison into an empty folder, without figures and report."""
+    simulation = Simulation(settings, journal=False)
+    with claimed(folder, settings) as store:
+        gathered = gather(simulation, kinds(settings, simulation.n * len(settings.policy)), store)
+    write_answers(settings, gathered, folder)
+    write_manifest(manifest(settings, simulation.n, 1.0), folder)

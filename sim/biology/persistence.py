@@ -38,21 +38,17 @@ def draw_expansion(p: Any, q: Any) -> None:
 def draw_aplasia(p: Any, q: Any) -> float:
     """Draw how long B-cell aplasia lasts, in days from infusion, at least until day 28.
 
-    ``ln T = mT + lT F + sT z`` (months); a product of the short-persistence class has a lognormal of its own, counted
-    from day 28. ``from_day28`` counts everybody's from day 28 (structure RS: from infusion, cut at day 28).
+    ``ln T = mT + lT F + sT z`` (months), counted from `aplasia_from`; a product of the short-persistence class has a
+    lognormal of its own. Cut at day 28: who recovers earlier has recovered by the response visit.
     """
     z = normal(p.seed, p.number, _APLASIA, 0)
     if uniform(p.seed, p.number, _PERSISTING, 0) < q.persisting_share:
         return INF
     if q.product_aplasia[p.product] > 0.0:
-        return q.response_day + q.product_aplasia[p.product] * math.exp(
-            q.aplasia_spread * z + q.short_aplasia_expansion * p.expansion
-        )
-    months = math.exp(q.aplasia + q.aplasia_expansion * p.expansion + q.aplasia_spread * z)
-    days = months * DAYS_PER_MONTH
-    if q.from_day28 == 1:
-        return q.response_day + days
-    return max(q.response_day, days)
+        days = q.product_aplasia[p.product] * math.exp(q.aplasia_spread * z + q.short_aplasia_expansion * p.expansion)
+    else:
+        days = DAYS_PER_MONTH * math.exp(q.aplasia + q.aplasia_expansion * p.expansion + q.aplasia_spread * z)
+    return max(q.response_day, q.aplasia_from + days)
 
 
 def end_aplasia(p: Any) -> None:

@@ -94,10 +94,11 @@ class Fit:
 def planned(budget: Calibration, parameters: int) -> int:
     """Count the work that a fit will ask for, about, in runs with ``search_patients``."""
     slopes = 1 + parameters // 3  # per step: slopes are taken anew every third
-    climbing = (budget.starts + 1) * (1 + min(budget.iterations, 6) * (3 + slopes))
+    design, starts = (budget.design, budget.starts) if budget.start_from is None else (0, 1)
+    climbing = (starts + 1) * (1 + min(budget.iterations, 6) * (3 + slopes))
     size = max(1, budget.patients // budget.search_patients)
     full = 4 * (3 + slopes) + budget.replicates + budget.rounds * budget.local + budget.check + 1
-    return budget.design + climbing + size * full
+    return design + climbing + size * full
 
 
 class Fitting:
@@ -115,6 +116,8 @@ class Fitting:
         Gives the simulator under another seed: called with 1, 2, ...; None: the model has no noise.
     say
         Told what happens, a line each.
+    start
+        Scores to climb from, shape (parameters,), where an earlier fit is known; None: the prior is searched.
     """
 
     def __init__(
@@ -127,11 +130,13 @@ class Fitting:
         seed: int,
         replicate: Callable[[int], Runs] | None = None,
         say: Callable[[str], None] = lambda line: None,
+        start: np.ndarray | None = None,
     ) -> None:
         self.runs, self.search = runs, search
         self.parameters, self.budget, self.seed = parameters, budget, seed
         self.replicate = replicate
         self.say = say
+        self.start = start
         self.likelihood = Likelihood(targets, budget.discrepancy)
         self.targets = targets
 
@@ -177,11 +182,14 @@ class Fitting:
         return self.likelihood.on_scale(self.search(self.parameters.values(z)))
 
     def search_globally(self) -> list[Optimum]:
-        """Fill the prior, climb from its best points."""
+        """Fill the prior and climb from its best points; or climb from where an earlier fit ended."""
         budget = self.budget
-        z = sobol_scores(budget.design, len(self.parameters), self.seed, decisions.CALIBRATION_DESIGN)
-        values = log_posterior(self.likelihood, z, self._emulate_small(z))
-        points = z[np.argsort(-values, kind="stable")[: budget.starts]]
+        if self.start is not None:
+            points = self.start[None]
+        else:
+            z = sobol_scores(budget.design, len(self.parameters), self.seed, decisions.CALIBRATION_DESIGN)
+            values = log_posterior(self.likelihood, z, self._emulate_small(z))
+            points = z[np.argsort(-values, kind="stable")[: budget.starts]]
         found = []
         for number, point in enumerate(points):
             found.append(climb(self._emulate_small, self.likelihood, point, budget.iterations))

@@ -88,8 +88,7 @@ def sample(
     moves += [(emcee.moves.MHMove(_around(centre, spread, jump)), 0.05) for jump in JUMPS]
     moves += [(emcee.moves.DEMove(), 0.1)]
     sampler = emcee.EnsembleSampler(walkers, len(centre), log_density, moves=moves, vectorize=True)
-    generator = np.random.RandomState(int(uniforms(seed, np.array([0]), decision, 1)[0] * 2**32))
-    state = emcee.State(start, random_state=generator.get_state())
+    state = emcee.State(start, random_state=_twister(seed, decision))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=RuntimeWarning)
         for _ in sampler.sample(state, iterations=steps):
@@ -104,6 +103,12 @@ def sample(
         effective_size(chain),
         float(np.mean(sampler.acceptance_fraction)),
     )
+
+
+def _twister(seed: int, decision: int) -> tuple[str, np.ndarray, int, int, float]:
+    """Fill the state of emcee's own generator (a Mersenne twister) with keyed numbers."""
+    words = (uniforms(seed, np.arange(624), decision, 1) * 2**32).astype(np.uint32)
+    return "MT19937", words, 624, 0, 0.0
 
 
 def keyed_normals(seed: int, decision: int, rows: int, columns: int) -> np.ndarray:

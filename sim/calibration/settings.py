@@ -22,6 +22,9 @@ class Calibration(Frozen):
         Patients per emulated cohort; fewer while the optimum is searched for from several starts.
     design, starts, iterations
         Size of the Sobol design over the prior; its best points that are climbed from; most steps of a climb.
+    start_from
+        Where to climb from instead of searching the prior: a structure with a shipped posterior, or a posterior file
+        (``posterior.parquet`` of an earlier calibration); null: the search.
     rounds, local
         Rounds of the local design, each around the last round's posterior; evaluations per round.
     spread
@@ -47,6 +50,7 @@ class Calibration(Frozen):
     design: AtLeastOne
     starts: AtLeastOne
     iterations: AtLeastOne
+    start_from: str | None = None
     rounds: AtLeastOne
     local: AtLeastOne
     spread: Annotated[Number, Field(gt=0)]

@@ -18,7 +18,14 @@ from sim.calibration.adopt import Calibrated, adopt_lines, adopt_structure
 from sim.calibration.evaluator import FastEvaluator
 from sim.calibration.fit import Fit, Fitting, planned
 from sim.calibration.likelihood import natural
-from sim.calibration.posterior import FOLDER, posterior_path, read_posterior_file, write_posterior
+from sim.calibration.posterior import (
+    FOLDER,
+    Posterior,
+    posterior_path,
+    read_posterior,
+    read_posterior_file,
+    write_posterior,
+)
 from sim.calibration.priors import Z95, Parameters, check_priors
 from sim.calibration.store import Runs, Store
 from sim.calibration.target import Target
@@ -45,6 +52,8 @@ EMULATION: Final = (
     "experiments/inputs.py",
 )
 REFERENCE: Final = "reference"
+#: Scores beyond this are pulled in before a climb starts there: a prior's edge has no slope.
+FARTHEST: Final = 2.5
 
 
 def run(settings: Settings) -> Path:
@@ -92,6 +101,7 @@ class Calibrating:
         self.targets: list[Target] = list(self.model.targets)
         used = {name.strip() for target in self.targets if target.fitted for name in target.source.split(";")}
         check_priors(priors, self.lines, sorted(used))
+        self.start = None if self.budget.start_from is None else earlier(self.budget.start_from)
 
     def _check_structure(self) -> None:
         for key in self.settings.structure.fixes:
@@ -136,6 +146,7 @@ class Calibrating:
                     self._model(seed + number, self.budget.patients), seed + number, self.budget.patients
                 ),
                 say=self.say,
+                start=None if self.start is None else start_scores(self.parameters, self.start),
             ).run()
 
     def digest(self, seed: int, patients: int) -> str:
@@ -185,6 +196,7 @@ class Calibrating:
                 "version": __version__,
                 "command": "python -m sim " + " ".join(sys.argv[1:]),
                 "seed": self.settings.seed,
+                "start": None if self.start is None else self.start.provenance["content_hash"],
                 "config_hash": self.digest(self.settings.seed, self.budget.patients),
                 "targets_hash": targets_hash(),
                 "kernel_hash": kernel_hash(),
@@ -235,6 +247,30 @@ def adopt_run(folder: Path, lines: Mapping[str, Any]) -> list[Path]:
     path = posterior_path(structure)
     path.write_bytes((folder / "posterior.parquet").read_bytes())
     return [*changed, path]
+
+
+def earlier(written: str) -> Posterior:
+    """Read the posterior that a calibration starts from: of a structure, or a file.
+
+    Raises
+    ------
+    Problem
+        When there is neither such a structure nor such a file.
+    """
+    if written in structures():
+        return read_posterior(written)
+    path = Path(written)
+    if not path.is_file():
+        known = ", ".join(structures())
+        raise Problem(f"calibration.start_from: {written!r} is neither a structure ({known}) nor a posterior file")
+    return read_posterior_file(path)
+
+
+def start_scores(parameters: Parameters, start: Posterior) -> np.ndarray:
+    """Give the scores of a posterior's mean; a line that was not free there starts at its prior's middle."""
+    mean = start.mean
+    scores = [float(prior.score(mean[key])) if key in mean else 0.0 for key, prior in parameters.priors.items()]
+    return np.clip(np.nan_to_num(scores), -FARTHEST, FARTHEST)
 
 
 def structures() -> list[str]:

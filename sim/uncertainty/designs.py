@@ -173,11 +173,10 @@ def _unit(design: str, keys: int, points: int, seed: int) -> np.ndarray:
     """Fill the unit cube."""
     from scipy.stats import qmc
 
-    generator = np.random.default_rng(seed)
     if design == "latin_hypercube":
-        filled: np.ndarray = qmc.LatinHypercube(keys, rng=generator).random(points)
+        filled: np.ndarray = qmc.LatinHypercube(keys, rng=seed).random(points)
     elif design == "sobol":
-        filled = qmc.Sobol(keys, scramble=True, rng=generator).random_base2(points.bit_length() - 1)
+        filled = qmc.Sobol(keys, scramble=True, rng=seed).random_base2(points.bit_length() - 1)
     else:
         from SALib.sample.sobol import sample
 

@@ -36,7 +36,11 @@ LINE: list[tuple[list[str], list[str]]] = [
     (["clinic.trm.value=0.1"], ["unknown key 'clinic.trm.value'", "did you mean 'clinic.transplant.trm.value'?"]),
     (["+clinic.transplant.trmm=1"], ["unknown key 'clinic.transplant.trmm'", "did you mean 'clinic.transplant.trm'?"]),
     (["clinic.transplant.trm=0.1"], ["0.1 alone would drop", "set clinic.transplant.trm.value=0.1"]),
-    (["clinic.transplant.trm.value=0.9"], ["value (0.9) is above high", "set clinic.transplant.trm.high=0.9"]),
+    (["clinic.transplant.trm.value=1.2"], ["clinic.transplant.trm.value=1.2", "must be at most 1"]),
+    (
+        ["clinic.transplant.trm.value=0.9", "clinic.transplant.trm.high=0.5"],
+        ["value (0.9) is above high (0.5)", "set clinic.transplant.trm.high=0.9"],
+    ),
     (["clinic.transplant.trm.value=much"], ["clinic.transplant.trm.value", "valid number", "'much'"]),
     (["cohort.n=0"], ["cohort.n", "(is 0)"]),
     (["cohort.n=-5"], ["cohort.n", "(is -5)"]),

@@ -79,7 +79,7 @@ def test_folder_of_somebody_else_is_left_alone(cartwin: Callable[..., Any], tmp_
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    command = [sys.executable, "-m", "sim", "-m", "clinic.transplant.trm.value=0.02,0.08,0.18"]
+    command = [sys.executable, "-m", "sim", "-m", "clinic.transplant.trm.value=0.02,0.08,0.15"]
     command += ["policy=[watch,hct_for_all]", "cohort.n=150", "out=swept", "quiet=true"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
@@ -90,7 +90,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sweep_collects_its_jobs_into_one_table(swept: Path) -> None:
     table = pd.read_csv(swept / "sweep.csv")
     assert table.columns[:3].tolist() == ["job", "overrides", "clinic.transplant.trm.value"]
-    for job, value in enumerate((0.02, 0.08, 0.18)):
+    for job, value in enumerate((0.02, 0.08, 0.15)):
         own = pd.read_csv(swept / str(job) / "summary.csv")
         part = table[table["job"] == job]
         assert (part["clinic.transplant.trm.value"] == value).all()

@@ -12,11 +12,11 @@ from openpyxl import load_workbook
 
 sys.path.insert(0, str(Path(__file__).parent))
 from formulas import Sheets
+from support import simulate_into
 
 from sim.compose import settings_from
 from sim.economics import incremental
 from sim.experiments.checks.bench import Bench
-from sim.experiments.compare import simulate_into
 from sim.report import style
 from sim.report.cheers import NOT_REPORTED, checklist
 from sim.report.frames import Frames

@@ -13,13 +13,16 @@ from sim.cohort import BLOCK
 from sim.compose import settings_from
 from sim.experiments.compare import kinds
 from sim.experiments.folders import claimed
-from sim.experiments.gathering import Counted, Journals, Patients, gather
+from sim.experiments.gathering import Accounted, Counted, Journals, Patients, Values, gather
 from sim.experiments.run import Simulation
 from sim.experiments.spans import Span
 
 N = 2 * BLOCK + 100
 WORLD = ("policy=[watch,selective]", "engine=batch", "quiet=true", "journal=on")
-ANSWERS = ("summary.csv", "curves.csv", "paired.csv", "patients.parquet", "journal.parquet", "parameters.csv")
+TABLES = ("summary", "curves", "paired", "parameters", "costs", "items", "qalys", "payments", "prices")
+ROWS = ("patients", "journal", "value")
+ANSWERS = (*(f"{name}.csv" for name in TABLES), *(f"{name}.parquet" for name in ROWS))
+KINDS = ("tally", "accounts", *ROWS)
 
 
 def answers(folder: Path) -> dict[str, bytes]:
@@ -97,9 +100,9 @@ def test_a_finished_run_is_extended_without_redoing_it(
     after = parts(folder)
     short = Span(BLOCK, BLOCK + 7).key
     assert {name for name in before if before[name] != after.get(name)} == {
-        f"parts/{kind}/{short}.parquet" for kind in ("tally", "patients", "journal")
+        f"parts/{kind}/{short}.parquet" for kind in KINDS
     }
-    assert sum(key in after for key in before) == 3
+    assert sum(key in after for key in before) == len(KINDS)
     assert not any(short in name for name in after)
 
 
@@ -138,9 +141,7 @@ def test_patients_of_one_hospital_are_one_chunk(tmp_path: Path) -> None:
         for n, name in ((200, "grown"), (300, "grown"), (300, "at_once"))
     ]
     assert answers(runs[1]) == answers(runs[2])
-    assert set(parts(runs[1])) == {
-        f"parts/{kind}/{Span(0, 300).key}.parquet" for kind in ("tally", "patients", "journal")
-    }
+    assert set(parts(runs[1])) == {f"parts/{kind}/{Span(0, 300).key}.parquet" for kind in KINDS}
 
 
 class Infections:
@@ -191,5 +192,8 @@ def test_a_further_gatherer_reads_the_journal_without_keeping_it(whole: Path, tm
 
 def test_the_journal_is_kept_while_lives_are_few() -> None:
     settings = settings_from(["policy=[watch,selective]"])
+    assert kinds(settings, 200_000) == [Counted, Patients, Journals, Accounted, Values]
+    assert kinds(settings, 200_001) == [Counted, Accounted]
+    settings = settings.model_copy(update={"economics": None})
     assert kinds(settings, 200_000) == [Counted, Patients, Journals]
     assert kinds(settings, 200_001) == [Counted]
