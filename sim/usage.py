@@ -36,6 +36,7 @@ options
   -m, --multirun     run every combination of the values given (a,b,c or range(1,4)), one folder each, and collect
   --config-dir DIR   use your own files as well: DIR/policy/mine.yaml, DIR/cohort/ours.yaml, DIR/experiment/...
   --show             print the composed settings as YAML and stop
+  --completion bash  print what makes the shell complete keys and choices (or zsh):  source <(cartwin --completion bash)
   --version, -h, --help
 """
 
@@ -51,7 +52,7 @@ keys
 
 #: Groups that the help explains one by one, in this order.
 EXPLAINED: Final = ("experiment", "policy", "cohort", "product", "hospital", "structure")
-FLAGS: Final = ("-m", "--multirun", "--config-dir", "--show", "--version", "-h", "--help")
+FLAGS: Final = ("-m", "--multirun", "--config-dir", "--show", "--completion", "--version", "-h", "--help")
 
 
 @dataclass
@@ -64,6 +65,8 @@ class Arguments:
     show: bool = False
     version: bool = False
     help: bool = False
+    completion: str | None = None
+    complete: list[str] | None = None
 
 
 def read(argv: Sequence[str]) -> Arguments:
@@ -76,6 +79,9 @@ def read(argv: Sequence[str]) -> Arguments:
     """
     found = Arguments()
     rest = list(argv)
+    if rest[:1] == ["--complete"]:  # asked by the shell (`sim.completion`)
+        found.complete = rest[1:]
+        return found
     while rest:
         word = rest.pop(0)
         if word in ("-m", "--multirun"):
@@ -87,6 +93,8 @@ def read(argv: Sequence[str]) -> Arguments:
         elif word in ("-c", "--cfg"):  # as Hydra calls it
             found.show = True
             _value(word, rest)
+        elif word == "--completion" or word.startswith("--completion="):
+            found.completion = _value(word, rest)
         elif word == "--config-dir" or word.startswith("--config-dir="):
             found.folders.append(Path(_value(word, rest)))
         elif word.startswith("-") and not word.startswith("-="):
