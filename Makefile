@@ -14,7 +14,7 @@ ARGS ?=
 PYTHON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow format lock bench clean
+.PHONY: help setup run test test-slow format readme lock bench clean
 
 help: ## list the tasks
 	@echo 'Tasks (options go into ARGS="..."):'
@@ -41,6 +41,9 @@ format: $(STAMP) ## format the code and mend what ruff can
 
 bench: $(STAMP) ## benchmarks
 	@$(PY) -m bench $(ARGS)
+
+readme: $(STAMP) ## write the README's numbers and picture anew (minutes)
+	$(PY) docs/base_case.py
 
 lock: ## write the lock file anew from pyproject.toml: make lock ARGS=--upgrade takes newer versions
 	@[ -x $(VENV)/bin/uv ] || $(MAKE) setup || [ -x $(VENV)/bin/uv ]

@@ -44,7 +44,12 @@ def settings_from(overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -
 
 def _place(overrides: Sequence[str], folders: Sequence[Path]) -> Path | None:
     """Name the file of a composition by all that determines it; None where something else might."""
-    about = [list(overrides), [str(folder.resolve()) for folder in folders], version("hydra-core"), version("omegaconf")]
+    about = [
+        list(overrides),
+        [str(folder.resolve()) for folder in folders],
+        version("hydra-core"),
+        version("omegaconf"),
+    ]
     digest = hashlib.sha256(json.dumps(about).encode())
     for path in _sources(folders):
         try:

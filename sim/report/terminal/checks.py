@@ -9,6 +9,7 @@ from sim.report.frames import Estimate
 from sim.report.terminal.folder import Folder, estimate, number
 from sim.report.terminal.table import Cell, Column, Table
 
+
 def validation(folder: Folder) -> list[Table]:
     """Count the targets met by study; in JSON each, published against simulated (they have been printed)."""
     found = list(folder.rows("validate.csv"))
