@@ -40,6 +40,14 @@ COLUMNS = (
     ("nmb_100000", "net benefit, 1,000 USD", 1e-3, 0),
 )
 
+#: What is said of the best of a column.
+BEST = {
+    "os_60": "most patients alive at five years",
+    "life_years": "most life-years",
+    "qalys": "most QALYs",
+    "nmb_100000": "highest net benefit at 100,000 USD a QALY",
+}
+
 
 def main() -> None:
     """Run the commands, and put what they give into README.md and docs/images."""
@@ -84,15 +92,21 @@ def base_case(found: dict[str, Any]) -> str:
     for row in rows:
         cells = [cell(row[key], factor, digits) for key, _, factor, digits in COLUMNS]
         lines.append(f"| `{row['policy']}` | {' | '.join(cells)} |")
-    best = {key: next((row for row in rows if (row[key] or {}).get("best")), None) for key, *_ in COLUMNS}
-    named = {key: f"`{row['policy']}`" for key, row in best.items() if row is not None}
-    sentence = (
-        f"Most patients are alive at five years under {named['os_60']}, most life-years are lived under "
-        f"{named['life_years']}, most QALYs under {named['qalys']}; at 100,000 USD a QALY {named['nmb_100000']} has the "
-        "highest net benefit."
-    )
-    where = f"`python -m sim {' '.join(BASE)}`, {table['title']}. ± is one standard error of the simulation alone."
+    sentence = f"{'; '.join(winners(rows))}."
+    where = f"`python -m sim {' '.join(BASE)}`, {table['title']}. ± one standard error of the simulation alone."
     return "\n".join([sentence, "", *lines, "", where])
+
+
+def winners(rows: list[dict[str, Any]]) -> list[str]:
+    """Say what is best by which measure, and what comes next in net benefit."""
+    found: dict[str, list[str]] = {}
+    for key, words in BEST.items():
+        for row in rows:
+            if (row[key] or {}).get("best"):
+                found.setdefault(row["policy"], []).append(words)
+    lines = [f"`{policy}`: {', '.join(words)}" for policy, words in found.items()]
+    valued = sorted((row for row in rows if row["nmb_100000"]), key=lambda row: -row["nmb_100000"]["value"])
+    return [*lines, f"next in net benefit: `{valued[1]['policy']}`"]
 
 
 def cell(found: dict[str, Any] | None, factor: float, digits: int) -> str:
@@ -131,10 +145,9 @@ def statuses(count: Counter[str]) -> str:
     total = sum(count.values())
     weak = count["recalled"] + count["assumed"]
     return (
-        f"Of {total} parameters {count['calibrated']} are calibrated to published studies, "
+        f"Of the {total} parameters of that run {count['calibrated']} are calibrated to published studies, "
         f"{count['found'] + count['review']} are taken from the literature, and {weak} "
-        f"({100 * weak / total:.0f}%) are recalled or assumed: "
-        "`python -m sim experiment=parameters` lists them."
+        f"({100 * weak / total:.0f}%) are recalled or assumed (`parameters.csv` in its folder)."
     )
 
 
