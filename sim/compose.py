@@ -161,8 +161,19 @@ def parse(overrides: Sequence[str]) -> list[Override]:
                 f"cannot read {text!r} ({reason}): quote values that hold commas, spaces or '=', "
                 "for example 'out=\"my folder\"'"
             ) from None
+        _refuse_twice(override, text)
         parsed.append(override)
     return parsed
+
+
+def _refuse_twice(override: Override, text: str) -> None:
+    """Refuse a choice that is listed twice: it would be counted once, in silence."""
+    listed = override.value() if override.get_key_element() in groups() else None
+    if isinstance(listed, list):
+        names = [str(name) for name in listed]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise Problem(f"{text}: lists {twice[0]!r} {names.count(twice[0])} times; list each once")
 
 
 def _no_value(text: str) -> str:

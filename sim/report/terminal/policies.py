@@ -46,7 +46,7 @@ def comparison(folder: Folder) -> list[Table]:
     _add_value(folder, columns, cells)
     _add_measures(folder, LAST, columns, cells)
     about = folder.manifest
-    title = f"{about['n']:,} patients from {about['origin']}, {about['cohort']}: the same under every policy"
+    title = f"{about['n']:,} patients ({about['cohort']}), the same under every policy; results from {about['origin']}"
     notes = []
     if folder.has("incremental.csv") and folder.levels():
         level = chosen(folder.levels())
