@@ -161,15 +161,18 @@ def parse(overrides: Sequence[str]) -> list[Override]:
                 f"cannot read {text!r} ({reason}): quote values that hold commas, spaces or '=', "
                 "for example 'out=\"my folder\"'"
             ) from None
-        _refuse_twice(override, text)
+        _check_list(override, text)
         parsed.append(override)
     return parsed
 
 
-def _refuse_twice(override: Override, text: str) -> None:
-    """Refuse a choice that is listed twice: it would be counted once, in silence."""
-    listed = override.value() if override.get_key_element() in groups() else None
+def _check_list(override: Override, text: str) -> None:
+    """Refuse a list of choices that holds something else than names, or a name twice (it would be counted once)."""
+    group = override.get_key_element()
+    listed = override.value() if group in groups() else None
     if isinstance(listed, list):
+        if any(isinstance(name, list | dict) for name in listed):
+            raise Problem(f"{text}: a list of choices holds names alone, for example {group}=[{options(group)[0]}]")
         names = [str(name) for name in listed]
         twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         if twice:
@@ -328,6 +331,9 @@ def _no_choice(error: MissingConfigException, folders: Sequence[Path]) -> str:
 
 def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) -> str:
     text = str(error)
+    deleted = re.search(r"Could not delete '([^']+)'", text)
+    if deleted:
+        return f"~{deleted.group(1)}: cannot be taken away; give it another value, {deleted.group(1)}=..."
     override = re.search(r"Could not override '([^']+)'", text)
     if override:
         return _unknown_override(override.group(1), lines, folders)
