@@ -35,23 +35,6 @@ from sim.units import DAYS_PER_YEAR
 
 #: Shares of the waits whose quantiles are written.
 SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
-#: Measures that are printed.
-SHOWN: Final = (
-    ("infused_in_time", "infused in time"),
-    ("wait_infusion_mean", "days to infusion"),
-    ("deaths_before_infusion", "deaths in wait/yr"),
-    ("wait_hct_mean", "days for HCT room"),
-    ("relapses_awaiting_hct", "relapses in wait/yr"),
-    ("diverted_icu", "ICU diverted/yr"),
-    ("life_years", "life-years"),
-)
-
-
-#: Answers that are printed; ``what_if.csv`` holds all.
-PRINTED: Final = (
-    *("answer", "in_time", "infused_in_time", "wait_infusion_mean", "deaths_before_infusion"),
-    *("relapses_awaiting_hct", "life_years, difference of", "net monetary"),
-)
 
 
 class Study(NamedTuple):

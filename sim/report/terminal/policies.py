@@ -25,13 +25,19 @@ LAST: Final = (
 #: Of a hospital.
 HOSPITAL: Final = (
     ("infused_in_time", math.nan, Column("infused_in_time", "in time %", 1)),
-    ("wait_hct_mean", math.nan, Column("wait_hct_mean", "HCT wait d", -1)),
-    ("lost_in_line", math.nan, Column("lost_in_line", "lost/yr", -1)),
-    ("relapses_awaiting_hct", math.nan, Column("relapses_awaiting_hct", "relapse in line/yr", -1)),
-    ("utilisation_icu", math.nan, Column("utilisation_icu", "ICU use %")),
-    ("utilisation_hct", math.nan, Column("utilisation_hct", "HCT use %")),
-    ("diverted_icu", math.nan, Column("diverted_icu", "ICU diverted/yr", -1)),
+    ("wait_infusion_mean", math.nan, Column("wait_infusion_mean", "to CAR, d", -1)),
+    ("deaths_before_infusion", math.nan, Column("deaths_before_infusion", "die waiting/y", -1)),
+    ("wait_hct_mean", math.nan, Column("wait_hct_mean", "to HCT, d", -1)),
+    ("relapses_awaiting_hct", math.nan, Column("relapses_awaiting_hct", "relapse/y", -1)),
     ("life_years", math.nan, Column("life_years", "years", 1)),
+    ("diverted_icu", math.nan, Column("diverted_icu", "ICU diverted/y", -1)),
+    ("utilisation_icu", math.nan, Column("utilisation_icu", "ICU use %")),
+    ("utilisation_hct", math.nan, Column("utilisation_hct", "HCT rooms use %")),
+)
+#: Answers to what-ifs that are printed; ``what_if.csv`` and JSON hold all.
+PRINTED: Final = (
+    *("answer", "in_time", "infused_in_time", "wait_infusion_mean", "deaths_before_infusion"),
+    *("relapses_awaiting_hct", "life_years, difference of", "net monetary"),
 )
 POLICY: Final = Column("policy", "policy")
 Wanted = tuple[tuple[str, float, Column], ...]
@@ -122,11 +128,19 @@ def hospital(folder: Folder) -> list[Table]:
     _add_measures(folder, HOSPITAL, columns, cells)
     first, last = (day / 365.25 for day in folder.manifest["window_days"])
     title = f"years {first:.1f} to {last:.1f} of the hospital, {folder.manifest['replications']} replications"
-    tables = [Table(title, columns, [cells[policy] for policy in policies], folder.manifest.get("warnings", []))]
+    notes = [
+        "in time: infused in time, of those referred; to CAR, to HCT: mean days to infusion, in line for an HCT room; "
+        "/y: patients a year; relapse: in line for HCT",
+        *folder.manifest.get("warnings", []),
+    ]
+    tables = [Table(title, columns, [cells[policy] for policy in policies], notes)]
     asked = list(folder.rows("what_if.csv"))
     if asked:
         names = [Column(name, name) for name in asked[0]]
-        tables.append(Table("what if", names, [[_cell(row[column.name]) for column in names] for row in asked]))
+        shown = [row for row in asked if row["measure"].startswith(PRINTED)]
+        for rows, printed in ((shown, True), (asked, False)):
+            answer = [[_cell(row[column.name]) for column in names] for row in rows]
+            tables.append(Table("what if" if printed else "what if, all measures", names, answer, printed=printed))
     return tables
 
 
