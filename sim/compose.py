@@ -33,6 +33,8 @@ from sim.problems import Problem, did_you_mean, joined, nearest
 from sim.settings import Settings, load
 
 CONFIG: Final = "config"
+#: Groups of which several choices may be listed.
+SEVERAL: Final = ("policy", "study")
 _MISSING: Final = object()
 
 
@@ -171,6 +173,9 @@ def _check_list(override: Override, text: str) -> None:
     group = override.get_key_element()
     listed = override.value() if group in groups() else None
     if isinstance(listed, list):
+        if group not in SEVERAL:
+            names = ",".join(str(name) for name in listed)
+            raise Problem(f"{text}: {group} is one choice; run each with -m '{group}={names}'")
         if any(isinstance(name, list | dict) for name in listed):
             raise Problem(f"{text}: a list of choices holds names alone, for example {group}=[{options(group)[0]}]")
         names = [str(name) for name in listed]
