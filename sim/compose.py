@@ -347,7 +347,8 @@ def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) 
         found = re.search(r"full_key: (\S+)", text)
         where = found.group(1) if found else "configuration"
         return f"{where}: refers to {interpolation.group(1)!r}, which does not exist"
-    return "; ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
+    said = "; ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
+    return said or f"cannot compose {' '.join(lines)}: {type(error).__name__}"
 
 
 def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> str:
