@@ -14,7 +14,7 @@ ARGS ?=
 PYTHON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow format docs lock bench clean
+.PHONY: help setup run test test-slow format docs readme lock bench clean
 
 help: ## list the tasks
 	@echo 'Tasks (options go into ARGS="..."):'
@@ -44,6 +44,9 @@ bench: $(STAMP) ## benchmarks
 
 docs: $(STAMP) ## the documentation, into build/site
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(PY) -m mkdocs build --strict $(ARGS)
+
+readme: $(STAMP) ## write the README's numbers and picture anew (minutes)
+	$(PY) docs/base_case.py
 
 lock: ## write the lock file anew from pyproject.toml: make lock ARGS=--upgrade takes newer versions
 	@[ -x $(VENV)/bin/uv ] || $(MAKE) setup || [ -x $(VENV)/bin/uv ]

@@ -58,6 +58,15 @@ def _run(argv: Sequence[str]) -> int:
 
         print(__version__)
         return 0
+    if arguments.completion is not None or arguments.complete is not None:
+        from sim import completion
+
+        if arguments.completion is not None:
+            print(completion.script(arguments.completion))
+        elif arguments.complete:
+            word, *before = arguments.complete
+            print("\n".join(completion.candidates(word, before, usage.FLAGS)))
+        return 0
     from sim import program
 
     print(program.run(arguments))

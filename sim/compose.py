@@ -33,6 +33,8 @@ from sim.problems import Problem, did_you_mean, joined, nearest
 from sim.settings import Settings, load
 
 CONFIG: Final = "config"
+#: Groups of which several choices may be listed.
+SEVERAL: Final = ("policy", "study")
 _MISSING: Final = object()
 
 
@@ -58,11 +60,16 @@ def settings_from(overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -
     Problem
         When anything is wrong with the overrides or the files.
     """
+    return load(composed(parse_single(overrides), folders))
+
+
+def parse_single(overrides: Sequence[str]) -> list[Override]:
+    """Read ``key=value`` arguments of one run, each with one value."""
     parsed = parse(overrides)
     for override in parsed:
         if override.is_sweep_override():
             raise Problem(_several(override))
-    return load(composed(parsed, folders))
+    return parsed
 
 
 def jobs_from(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Job]:
@@ -156,8 +163,25 @@ def parse(overrides: Sequence[str]) -> list[Override]:
                 f"cannot read {text!r} ({reason}): quote values that hold commas, spaces or '=', "
                 "for example 'out=\"my folder\"'"
             ) from None
+        _check_list(override, text)
         parsed.append(override)
     return parsed
+
+
+def _check_list(override: Override, text: str) -> None:
+    """Refuse a list of choices that holds something else than names, or a name twice (it would be counted once)."""
+    group = override.get_key_element()
+    listed = override.value() if group in groups() else None
+    if isinstance(listed, list):
+        if group not in SEVERAL:
+            names = ",".join(str(name) for name in listed)
+            raise Problem(f"{text}: {group} is one choice; run each with -m '{group}={names}'")
+        if any(isinstance(name, list | dict) for name in listed):
+            raise Problem(f"{text}: a list of choices holds names alone, for example {group}=[{options(group)[0]}]")
+        names = [str(name) for name in listed]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise Problem(f"{text}: lists {twice[0]!r} {names.count(twice[0])} times; list each once")
 
 
 def _no_value(text: str) -> str:
@@ -312,6 +336,9 @@ def _no_choice(error: MissingConfigException, folders: Sequence[Path]) -> str:
 
 def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) -> str:
     text = str(error)
+    deleted = re.search(r"Could not delete '([^']+)'", text)
+    if deleted:
+        return f"~{deleted.group(1)}: cannot be taken away; give it another value, {deleted.group(1)}=..."
     override = re.search(r"Could not override '([^']+)'", text)
     if override:
         return _unknown_override(override.group(1), lines, folders)
@@ -320,7 +347,8 @@ def _hydra_problem(error: Exception, lines: list[str], folders: Sequence[Path]) 
         found = re.search(r"full_key: (\S+)", text)
         where = found.group(1) if found else "configuration"
         return f"{where}: refers to {interpolation.group(1)!r}, which does not exist"
-    return "; ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
+    said = "; ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
+    return said or f"cannot compose {' '.join(lines)}: {type(error).__name__}"
 
 
 def _unknown_override(key: str, lines: list[str], folders: Sequence[Path]) -> str:

@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sim.compose import Variants, jobs_from, settings_from
 from sim.experiments import COMPOSING, runner
 from sim.experiments.folders import is_run
+from sim.kept import settings_from
 from sim.problems import Problem, nearest
 from sim.settings import Settings
 from sim.usage import Arguments
 
+if TYPE_CHECKING:
+    from sim.compose import Job
+
 
 def run(arguments: Arguments) -> str:
-    """Do what the command line asks for, and give the last line to print: the folder of the results."""
+    """Do what the command line asks for, and give what is left to print; its last line is the folder of the results."""
     if arguments.multirun:
-        from sim.experiments.sweep import sweep
+        from sim.compose import jobs_from
 
         jobs = jobs_from(arguments.overrides, arguments.folders)
         for job in jobs:
             check_inputs(job.settings)
-        return str(sweep(jobs))
+        return _answered(jobs[0].settings, jobs, arguments)
     settings = settings_from(arguments.overrides, arguments.folders)
     if arguments.show:
         return settings.as_yaml().rstrip()
     check_inputs(settings)
+    return _answered(settings, [], arguments)
+
+
+def _answered(settings: Settings, jobs: list[Job], arguments: Arguments) -> str:
+    if settings.as_json:
+        with redirect_stdout(sys.stderr):  # whatever is said on the way: the answer stands alone
+            folder = _folder(settings, jobs, arguments)
+    else:
+        folder = _folder(settings, jobs, arguments)
+    if settings.quiet and not settings.as_json:
+        return str(folder)
+    from sim.report import terminal
+
+    if settings.as_json:
+        return terminal.as_json(folder)
+    said = terminal.written(folder, sys.stdout)
+    return f"{said}\n{folder}" if said else str(folder)
+
+
+def _folder(settings: Settings, jobs: list[Job], arguments: Arguments) -> Path:
+    """Do the work."""
+    if jobs:
+        from sim.experiments.sweep import sweep
+
+        return sweep(jobs)
+    run_experiment = runner(settings.experiment)
     if settings.experiment in COMPOSING:
-        return str(runner(settings.experiment)(settings, Variants(arguments.overrides, arguments.folders).settings))
-    return str(runner(settings.experiment)(settings))
+        from sim.compose import Variants
+
+        return run_experiment(settings, Variants(arguments.overrides, arguments.folders).settings)
+    return run_experiment(settings)
 
 
 def check_inputs(settings: Settings) -> None:

@@ -22,7 +22,7 @@ from sim.uncertainty.settings import Dsa, Psa, Study, Sweep, Voi
 #: Seeds are one 32-bit word of the random generator.
 LARGEST_SEED: Final = 2**32 - 1
 #: Settings that change neither a patient's life nor what is counted: left out of `Settings.canonical`.
-WITHOUT_EFFECT: Final = ("out", "quiet", "threads", "executor", "reference", "runs")
+WITHOUT_EFFECT: Final = ("out", "quiet", "as_json", "threads", "executor", "reference", "runs")
 
 Places = Annotated[int, Field(strict=True, ge=0)] | None
 
@@ -277,6 +277,8 @@ class Settings(Frozen):
         End of follow-up after referral; null: lifetime.
     reference
         Policy that the others are compared with; null: ``watch`` where it is listed, else the first.
+    quiet, as_json
+        Neither progress nor a table; ``json`` in the configuration: the answer as one JSON object on stdout.
     journal
         ``auto``: written while lives are few.
     threads
@@ -307,6 +309,7 @@ class Settings(Frozen):
     horizon_years: Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)] | None
     reference: str | None
     quiet: Annotated[bool, Field(strict=True)]
+    as_json: Annotated[bool, Field(alias="json", strict=True)] = False
     journal: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)]
     threads: Annotated[int, Field(strict=True, ge=0)]
     patient: Annotated[int, Field(strict=True, ge=0, lt=2**32)] | None

@@ -75,8 +75,6 @@ def run(settings: Any) -> Path:
         illustrate(scratch)
     if settings.out is None:
         point_latest(folder)
-    if not settings.quiet:
-        show(settings, table)
     return folder
 
 
@@ -251,22 +249,3 @@ def population(settings: Any, worlds: list[dict[Any, Any]]) -> pd.DataFrame:
         on_new = float(np.mean([(part & w["new"]).sum() for part, w in zip(inside, worlds, strict=True)])) * scale
         rows.append((year + 1, share, eligible, on_new, eligible - on_new))
     return pd.DataFrame(rows, columns=["year", "uptake", "eligible", "new", "displaced"])
-
-
-def show(settings: Any, table: pd.DataFrame) -> None:
-    """Print the impact by payer year."""
-    from rich.table import Table
-
-    from sim.experiments.parameters import console
-
-    new, displaced = arms(settings)
-    title = f"budget impact of {new} in the place of {displaced}, millions {settings.economics.currency}, undiscounted"
-    years = [*(str(k + 1) for k in range(settings.budget.years)), f"1-{settings.budget.years}"]
-    shown = Table("places", "category", *(f"year {y}" for y in years), title=title)
-    impact = table[(table["world"] == "impact") & table["payer_year"].isin(years)]
-    for (places, category), part in impact.groupby(["places", "category"], sort=False):
-        values = part.set_index("payer_year").loc[years, ["mean", "mc_se"]].to_numpy(dtype=float) / 1e6
-        cells = [f"{mean:.2f} ± {error:.2f}" for mean, error in values]
-        if values[:, 0].any():
-            shown.add_row(str(places), str(category), *cells)
-    console().print(shown)

@@ -37,23 +37,6 @@ from sim.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 #: Shares of the waits whose quantiles are written.
 SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
-#: Measures that are printed.
-SHOWN: Final = (
-    ("infused_in_time", "infused in time"),
-    ("wait_infusion_mean", "days to infusion"),
-    ("deaths_before_infusion", "deaths in wait/yr"),
-    ("wait_hct_mean", "days for HCT room"),
-    ("relapses_awaiting_hct", "relapses in wait/yr"),
-    ("diverted_icu", "ICU diverted/yr"),
-    ("life_years", "life-years"),
-)
-
-
-#: Answers that are printed; ``what_if.csv`` holds all.
-PRINTED: Final = (
-    *("answer", "in_time", "infused_in_time", "wait_infusion_mean", "deaths_before_infusion"),
-    *("relapses_awaiting_hct", "life_years, difference of", "net monetary"),
-)
 
 
 class Study(NamedTuple):
@@ -131,8 +114,6 @@ def study_into(settings: Any, folder: Path) -> None:
     illustrate(folder)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if not settings.quiet:
-        show(study, asked)
 
 
 def run_study(settings: Any, *, quiet: bool = True, window: Window | None = None) -> Study:
@@ -392,31 +373,6 @@ def deserted(study: Study, settings: Any) -> Iterator[str]:
 
 
 # --- on the screen
-
-
-def show(study: Study, asked: pd.DataFrame | None) -> None:
-    """Print the main numbers."""
-    from rich.table import Table
-
-    from sim.experiments.parameters import console
-
-    summary = summarise(study.numbers)
-    summary = summary[summary["stratum"] == "all"].set_index(["policy", "measure"])
-    first, last = study.window.start / DAYS_PER_YEAR, study.window.stop / DAYS_PER_YEAR
-    title = f"years {first:.1f} to {last:.1f}; 95 % intervals over replications"
-    table = Table("policy", *(heading for _, heading in SHOWN), title=title)
-    for policy in dict.fromkeys(study.numbers["policy"]):
-        cells = []
-        for name, _ in SHOWN:
-            row = summary.loc[(policy, name)]
-            cells.append(f"{row['value']:.3g} ({row['low']:.3g}-{row['high']:.3g})")
-        table.add_row(str(policy), *cells)
-    console().print(table)
-    if asked is not None:
-        answer = Table(*asked.columns, title="what if")
-        for values in asked[asked["measure"].str.startswith(PRINTED)].itertuples(index=False):
-            answer.add_row(*("" if v != v else f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
-        console().print(answer)
 
 
 __all__ = ["Replicator", "compare", "paired", "run", "run_study", "summarise"]

@@ -25,7 +25,7 @@ from sim.interruptions import Terminated
 from sim.problems import Problem
 
 #: Settings that do not change what any one patient lives through.
-INDIFFERENT: Final = ("out", "run", "quiet", "threads", "executor", "engine", "journal")
+INDIFFERENT: Final = ("out", "run", "quiet", "json", "threads", "executor", "engine", "journal")
 #: Analyses that run many worlds: the groups of settings that count for each, and what of them changes no world.
 ANALYSES: Final = {
     "psa": (("psa",), ("draws", "piece")),

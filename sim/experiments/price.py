@@ -58,8 +58,6 @@ def run(settings: Any) -> Path:
         (scratch / "manifest.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if settings.out is None:
         point_latest(folder)
-    if not settings.quiet:
-        print((folder / "thresholds.csv").read_text(encoding="utf-8"))
     return folder
 
 

@@ -74,8 +74,6 @@ def run(settings: Any) -> Path:
             illustrate(scratch)
     if settings.out is None and settings.run is None:
         point_latest(folder)
-    if not settings.quiet:
-        show(found["psa_acceptability"], settings)
     return folder
 
 
@@ -123,24 +121,6 @@ def write_frames(found: Mapping[str, pd.DataFrame], folder: Path) -> None:
             frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
         else:
             frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
-
-
-def show(table: pd.DataFrame, settings: Any) -> None:
-    """Print net benefit, acceptability and expected loss at the thresholds."""
-    from rich.table import Table
-
-    from sim.experiments.parameters import console
-
-    for level in levels_of(settings):
-        shown = Table(
-            "policy", "net benefit", "± error", "best with probability", "± error", "expected loss", "± error"
-        )
-        for row in table[table["wtp"] == level].sort_values("nmb", ascending=False).to_dict("records"):
-            numbers = [row["nmb"], row["nmb_se"], row["probability"], row["probability_se"]]
-            numbers += [row["expected_loss"], row["expected_loss_se"]]
-            shown.add_row(str(row["policy"]), *(f"{number:,.4g}" for number in numbers))
-        shown.title = f"willingness to pay {level:,.0f}"
-        console().print(shown)
 
 
 def _draws_frame(keys: Sequence[str], drawn: np.ndarray) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     from sim.compose import Job
 
 RECORD: Final = "sweep.json"
-#: Measures that are printed: name, months, heading.
-SHOWN: Final = (("cr", None, "CR"), ("efs", 24.0, "EFS 24"), ("os", 24.0, "OS 24"), ("life_years", None, "life-years"))
-#: The same of hospitals.
-SHOWN_OF_HOSPITALS: Final = (
-    ("infused_in_time", None, "infused in time"),
-    ("wait_hct_mean", None, "days for HCT room"),
-    ("relapses_awaiting_hct", None, "relapses in wait/yr"),
-    ("life_years", None, "life-years"),
-)
-
-
-def _shown(frame: pd.DataFrame) -> tuple[tuple[str, float | None, str], ...]:
-    return SHOWN_OF_HOSPITALS if (frame["measure"] == "infused_in_time").any() else SHOWN
 
 
 def sweep(jobs: Sequence[Job]) -> Path:
@@ -66,7 +53,7 @@ def sweep(jobs: Sequence[Job]) -> Path:
         runner(settings.experiment)(settings)
         if not quiet:
             print(f"job {number + 1} of {len(jobs)}: {' '.join(job.overrides)} -> {folder / str(number)}", flush=True)
-    collect(jobs, folder, quiet=quiet)
+    collect(jobs, folder)
     if jobs[0].settings.out is None:
         point_latest(folder)
     return folder
@@ -96,7 +83,7 @@ def _record_in(folder: Path) -> object:
         return None
 
 
-def collect(jobs: Sequence[Job], folder: Path, *, quiet: bool) -> None:
+def collect(jobs: Sequence[Job], folder: Path) -> None:
     """Put the jobs' summaries into ``sweep.csv`` and pair the jobs' patients into ``sweep_paired.csv``."""
     places = [folder / str(number) for number in range(len(jobs))]
     if not all((place / "summary.csv").exists() for place in places):
@@ -105,18 +92,12 @@ def collect(jobs: Sequence[Job], folder: Path, *, quiet: bool) -> None:
         [_labelled(pd.read_csv(place / "summary.csv"), jobs, number) for number, place in enumerate(places)]
     )
     summary.to_csv(folder / "sweep.csv", index=False)
-    if not quiet:
-        _show(summary, "value", "summary")
     if all((place / "replications.csv").exists() for place in places):
         differences = paired_hospitals(jobs, places)
         differences.to_csv(folder / "sweep_paired.csv", index=False)
-        if not quiet and len(differences):
-            _show(differences, "difference", "difference in the same worlds")
     elif _same_patients(places):
         differences = paired(jobs, places)
         differences.to_csv(folder / "sweep_paired.csv", index=False)
-        if not quiet and len(differences):
-            _show(differences, "difference", "difference on the same patients")
 
 
 def _labelled(frame: pd.DataFrame, jobs: Sequence[Job], number: int) -> pd.DataFrame:
@@ -174,27 +155,3 @@ def paired_hospitals(jobs: Sequence[Job], places: Sequence[Path]) -> pd.DataFram
             frame = frame.assign(policy=policy, reference=reference, reference_job=0)
             frames.append(_labelled(frame, jobs, number))
     return pd.concat(frames) if frames else pd.DataFrame()
-
-
-def _rows(frame: pd.DataFrame, column: str) -> Iterator[list[str]]:
-    """Lay out what is printed: a row for each job and policy, a column for each measure shown."""
-    overall = frame[frame["stratum"] == "all"] if "stratum" in frame else frame
-    for (job, overrides, policy), part in overall.groupby(["job", "overrides", "policy"], sort=False):
-        cells = []
-        for measure, months, _ in _shown(frame):
-            found = part[part["measure"] == measure]
-            found = found[found["months"].isna()] if months is None else found[found["months"] == months]
-            cells.append("" if found.empty else f"{found[column].iloc[0]:.3f} ({found['mc_se'].iloc[0]:.3f})")
-        yield [str(job), str(overrides), str(policy), *cells]
-
-
-def _show(frame: pd.DataFrame, column: str, title: str) -> None:
-    from rich.table import Table
-
-    from sim.experiments.parameters import console
-
-    headings = (heading for _, _, heading in _shown(frame))
-    table = Table("job", "overrides", "policy", *headings, title=f"{title} (Monte-Carlo error)")
-    for row in _rows(frame, column):
-        table.add_row(*row)
-    console().print(table)

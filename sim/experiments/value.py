@@ -73,7 +73,7 @@ def revised_settings(settings: Any) -> tuple[StoredRun, Any]:
     if settings.economics is None:
         raise Problem("economics=none: there is nothing to value with; choose a profile, for example economics=us_icer")
     stored = StoredRun(settings.run)
-    own = {name: getattr(settings, name) for name in ("economics", "experiment", "out", "run", "quiet")}
+    own = {name: getattr(settings, name) for name in ("economics", "experiment", "out", "run", "quiet", "as_json")}
     revised = stored.settings.model_copy(update=own)
     cohort = revised.cohort.model_copy(update={"n": stored.n})
     return stored, revised.model_copy(update={"cohort": cohort})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,8 +92,6 @@ def run(settings: Any) -> Path:
         illustrate(scratch)
     if settings.out is None:
         point_latest(folder)
-    if not settings.quiet:
-        show(evpi, evppi, evsi, found)
     return folder
 
 
@@ -278,34 +275,3 @@ def sampled(settings: Any, found: Analysed, levels: tuple[float, ...]) -> pd.Dat
                 advance(1)
     kept = [frame for frame in frames if len(frame)] or frames
     return pd.concat(kept, ignore_index=True)
-
-
-def show(evpi: pd.DataFrame, evppi: pd.DataFrame, evsi: pd.DataFrame, found: Analysed) -> None:
-    """Print what is most worth knowing."""
-    from rich.table import Table
-
-    from sim.experiments.parameters import console
-
-    for row in evpi.to_dict("records"):
-        level = row["wtp"]
-        table = Table("value of", "per patient", "± error", "population", title=f"willingness to pay {level:,.0f}")
-        table.add_row("everything (EVPI)", *_numbers(row["evpi"], row["se"], row["population_evpi"]))
-        top = evppi[
-            (evppi["wtp"] == level) & (evppi["method"] != "gp") | (evppi["wtp"] == level) & (evppi["kind"] == "group")
-        ]
-        for kind in ("group", "parameter"):
-            for one in top[top["kind"] == kind].nlargest(8, "evppi").to_dict("records"):
-                table.add_row(f"{kind} {one['of']}", *_numbers(one["evppi"], one["se"], one["population_evppi"]))
-        for one in _best_sizes(evsi, level):
-            table.add_row(f"study {one['study']}, {one['size']} patients (net)", "", "", f"{one['enbs']:,.4g}")
-        console().print(table)
-
-
-def _numbers(*values: float) -> list[str]:
-    return [f"{value:,.4g}" for value in values]
-
-
-def _best_sizes(evsi: pd.DataFrame, level: float) -> Iterator[dict[str, Any]]:
-    for _, part in evsi[evsi["wtp"] == level].groupby("study"):
-        best = part.sort_values("enbs", kind="stable").iloc[-1]
-        yield {str(name): value for name, value in best.items()}
