@@ -174,8 +174,8 @@ def _check_list(override: Override, text: str) -> None:
     listed = override.value() if group in groups() else None
     if isinstance(listed, list):
         if group not in SEVERAL:
-            names = ",".join(str(name) for name in listed)
-            raise Problem(f"{text}: {group} is one choice; run each with -m '{group}={names}'")
+            choices = ",".join(str(name) for name in listed)
+            raise Problem(f"{text}: {group} is one choice; run each with -m '{group}={choices}'")
         if any(isinstance(name, list | dict) for name in listed):
             raise Problem(f"{text}: a list of choices holds names alone, for example {group}=[{options(group)[0]}]")
         names = [str(name) for name in listed]
