@@ -281,7 +281,7 @@ def test_relapse_ends_the_wait_for_a_transplant() -> None:
 
 
 def test_no_room_in_time_no_transplant() -> None:
-    """Whoever waits too long for a room gives up, and the journal says so; the patient have transplants at last."""
+    """Whoever waits too long for a room gives up, the journal says so, and the room goes to somebody else."""
     patience = 30.0
     impatient = SETTINGS.with_value("clinic.queueing.hct_patience", patience)
     book = Book()
@@ -296,4 +296,5 @@ def test_no_room_in_time_no_transplant() -> None:
     usual, usual_book = scarce("hct_for_all")
     longest = usual_book[usual_book["pool"] == POOL_HCT]
     assert (longest["granted"] - longest["asked"])[np.isfinite(longest["granted"])].max() > patience
-    assert (world.rows["event"] == j.HCT).sum() < (usual.rows["event"] == j.HCT).sum()
+    agree_on = (world.rows["event"] == j.HCT).sum(), (usual.rows["event"] == j.HCT).sum()
+    assert agree_on[0] > 0.8 * agree_on[1]  # one room is as busy as before
