@@ -210,7 +210,7 @@ def test_policy_file_under_another_name(
 ) -> None:
     (tmp_path / "mine" / "policy").mkdir(parents=True)
     (tmp_path / "mine" / "policy" / f"{file}.yaml").write_text(text)
-    answer = cartwin("--config-dir", "mine", f"policy=[watch,{file}]")
+    answer = cartwin("--config-dir", "mine", f"policy=[selective,{file}]")
     assert answer.code == 2
     for word in words:
         assert word in answer.err

@@ -25,7 +25,7 @@ def test_help_teaches_every_choice() -> None:
     for group in ("experiment", "policy", "cohort", "product", "hospital"):
         for name in options(group):
             assert f"\n    {name} " in text
-    assert "python -m sim -m clinic.transplant.trm.value=0.04,0.07,0.1" in text
+    assert "python -m sim -m clinic.transplant.trm.value=0.02,0.08,0.15" in text
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ ANCHOR = {
 #: Nobody relapses, nobody is lost, and nobody dies of treatment.
 NO_DISEASE = {
     "biology.leukaemia.response": 500.0,
-    "biology.leukaemia.extinction": -2.0,
+    "biology.leukaemia.extinction": -1.9,  # above what any responder is left with
     "biology.escape.negative_share": -30.0,
     "biology.escape.negative_nonresponse": 0.0,
     "biology.escape.lineage_switch": 0.0,

@@ -22,7 +22,7 @@ NO_DISEASE: Final[dict[str, float]] = {
     "clinic.toxicity.icans_death": 0.0,
     "clinic.toxicity.hs_death": 0.0,
     "clinic.immunity.infection_death": 0.0,
-    "biology.leukaemia.extinction": -2.0,
+    "biology.leukaemia.extinction": -1.9,  # above what any responder is left with
     "biology.escape.negative_share": -30.0,
     "biology.escape.negative_nonresponse": 0.0,
     "biology.escape.lineage_switch": 0.0,
