@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sim.interruptions import Terminated, asked_to_stop, heeded
+from sim.interruptions import Terminated, heeded
 from sim.problems import Problem
 
 
@@ -32,11 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (KeyboardInterrupt, Terminated) as stop:
         return _stopped(stop)
-    except Exception:
-        asked = asked_to_stop()
-        if asked is None:
-            raise
-        return _stopped(asked())  # an import that is interrupted fails in its own way
 
 
 def _stopped(stop: BaseException) -> int:

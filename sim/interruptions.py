@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+from sim.problems import Problem
+
 #: Seconds after which a request to stop that was lost is made again.
 _SHORTLY: Final = 0.05
 
@@ -60,7 +62,12 @@ def heeded() -> Iterator[None]:
                 before[number] = signal.signal(number, stop)
         sys.unraisablehook = remind
         yield
+    except Exception as error:
+        if _Asked.stop is None or isinstance(error, Problem | BrokenPipeError):
+            raise
+        raise _Asked.stop() from error  # an import that is interrupted fails in its own way
     finally:
+        _Asked.stop = None
         sys.unraisablehook = lost
         for reminder in reminders:
             reminder.cancel()

@@ -40,4 +40,5 @@ def test_a_stop_in_a_destructor_comes_again(
     with pytest.raises(kind):
         stopped_in_a_destructor(number, kind)
     assert sys.unraisablehook is hook
+    assert asked_to_stop() is None  # what comes next in this process goes on
     assert capsys.readouterr().err == ""
