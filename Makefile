@@ -112,8 +112,9 @@ install() {
 # Bytecode of what every start imports, also where PYTHONDONTWRITEBYTECODE (usual in containers) would keep Python from
 # writing it: each start would take three times as long.
 compile_imports() {
-    PYTHONDONTWRITEBYTECODE= $(PY) -c 'import hydra, matplotlib.pyplot, numba, openpyxl, pandas, pyarrow.parquet, pydantic
-    import pytest, rich.table, scipy.stats, seaborn, simpy, statsmodels.api, xdist'
+    modules='hydra, matplotlib.pyplot, numba, openpyxl, pandas, pyarrow.parquet, pydantic, rich.table, scipy.stats'
+    modules="$$modules, seaborn, simpy, statsmodels.api, pytest, xdist, hypothesis, distributed, playwright.sync_api"
+    PYTHONDONTWRITEBYTECODE= $(PY) -c "import $$modules"
     PYTHONDONTWRITEBYTECODE= $(PY) -m compileall -q sim
 }
 
