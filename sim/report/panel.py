@@ -112,7 +112,7 @@ def panel_of(frames: Frames) -> Panel | None:
 def _paired(frames: Frames) -> tuple[list[str], list[View]]:
     table = frames.pairs
     assert table is not None
-    table = table.assign(against=table["against"].fillna(""))
+    table = table.assign(against=table["against"].astype(object).fillna(""))
     found = set(table["option"])
     options = [p for p in frames.policies if p in found]
     options += sorted(found - set(options))

@@ -59,7 +59,7 @@ def shares(frames: Frames) -> pd.DataFrame:
     """Give every move and event once: start, end, event, detail, and its share and most (see `Happening`)."""
     table = frames.pathway
     assert table is not None
-    table = table.assign(detail=table["detail"].fillna(""), share=table["patients"] / table["of"])
+    table = table.assign(detail=table["detail"].astype(object).fillna(""), share=table["patients"] / table["of"])
     by_policy = table.pivot_table(
         index=["start", "end", "event", "detail"], columns="policy", values="share", fill_value=0.0, sort=False
     )

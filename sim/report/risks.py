@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,6 +31,8 @@ def risks(frames: Frames) -> Drawing | None:
     end = min(END, float(curves["months"].max()))
     stacks = {p: stack(curves[curves["policy"] == p], end) for p in policies}
     top = max(float(sum(bands.values()).max()) for _, bands in stacks.values())  # type: ignore[union-attr]
+    if math.isnan(top):  # nobody is counted
+        return None
     canvas, grid = style.panels(len(policies), 5, height=1.75, room=0.9)
     for axes, (policy, (months, bands)) in zip(grid, stacks.items(), strict=True):
         axes.stackplot(

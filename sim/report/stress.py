@@ -135,7 +135,7 @@ def _sources(frames: Frames) -> str:
         return ""
     table = frames.parameters
     assert table is not None
-    cited = table["source"].fillna("").astype(str).str.split(";").explode().str.strip()
+    cited = table["source"].astype(object).fillna("").astype(str).str.split(";").explode().str.strip()
     known = {s for s in cited if s and s not in ("-", "assumed")}
     return f"{len(known)} rows of the evidence table, named beside each parameter; its hash is in the run record"
 

@@ -118,6 +118,8 @@ def cost_categories(frames: Frames) -> Drawing | None:
     groups = table.assign(group=[GROUPS.get(c, _OTHER) for c in table["category"]])
     means = groups.groupby(["policy", "group"])["mean"].sum() / 1000
     shown = [g for g in style.COSTS if any(means.get((p, g), 0.0) > 0 for p in policies)]
+    if not shown:  # nobody is counted, or nothing costs anything
+        return None
     canvas = style.sheet(9.2, 1.6 + 0.36 * len(policies))
     axes = canvas.subplots()
     left = np.zeros(len(policies))

@@ -141,6 +141,8 @@ def _words(cell: Cell, column: Column) -> str:
         return cell or ""
     if math.isnan(cell.value):
         return "-"
+    if math.isinf(cell.value):
+        return "inf" if cell.value > 0.0 else "-inf"
     value, error, digits = cell.value, cell.error, 0
     if column.thousands:
         value, error = value / 1000.0**column.thousands, error / 1000.0**column.thousands
