@@ -39,7 +39,17 @@ def yaml_study() -> str:
     return next(text for language, text in BLOCK.findall(text) if language == "yaml" and "quantities:" in text)
 
 
-@pytest.mark.parametrize("line", shell_lines())
+#: Of README's commands, those that take longest run with the slow tests.
+LONG = ("experiment=capacity", "sim -m ", "--config-dir")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, marks=pytest.mark.slow if any(word in line for word in LONG) else ())
+        for line in shell_lines()
+    ],
+)
 def test_readme_command_runs(line: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "policy"
     mine.mkdir(parents=True)

@@ -68,7 +68,10 @@ def test_the_reduced_pathway_on_both_engines() -> None:
     assert_same(simpy, batch)
 
 
-@pytest.mark.parametrize("part", ["pathway", "peers", "floor", "scaling"])
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=pytest.mark.slow) for part in ("pathway", "scaling")] + ["peers", "floor"],
+)
 def test_every_quick_part_runs(part: str) -> None:
     rows = list(PARTS[part](TINY))
     assert len(rows) >= 3 if part != "scaling" else rows

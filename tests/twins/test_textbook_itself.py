@@ -348,6 +348,7 @@ def policy_outcome(name: str) -> tuple[float, float, float]:
     return 100.0 * result["t_hct"].notna().mean(), free, alive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cohort", COHORTS)
 def test_the_notes_model_column_comes_out(cohort: str) -> None:
     """Each cell lies within Monte-Carlo error and the tolerance for cohort details that the notes do not state."""
