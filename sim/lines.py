@@ -75,10 +75,12 @@ class Line(Frozen):
         if not isinstance(given, dict) or not given.get(WIDEN):
             return given
         given = {name: number for name, number in given.items() if name != WIDEN}
-        value, (lowest, highest) = given["value"], cls.bounds
-        above = value > lowest or (value == lowest and not cls.open_below) if isinstance(value, int | float) else False
-        if above and value <= highest:
-            given |= {"low": min(given["low"], value), "high": max(given["high"], value)}
+        numbers = [given.get(name) for name in ("value", "low", "high")]
+        if all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+            value, low, high = numbers
+            lowest, highest = cls.bounds
+            if lowest <= value <= highest and not (cls.open_below and value == lowest):
+                given |= {"low": min(low, value), "high": max(high, value)}
         return given
 
     @field_validator("value", "low", "high")

@@ -93,3 +93,19 @@ def test_lines_are_walked_with_dotted_keys_in_order() -> None:
     clinic = Clinic.model_validate({"transplant": {"trm": TRM}})
     assert [key for key, _ in clinic.lines("clinic")] == ["clinic.transplant.trm"]
     assert [key for key, _ in walk({"a": clinic, "b": {"c": made(Real)}, "d": 3})] == ["a.transplant.trm", "b.c"]
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.01, 0.01, 0.18), (0.3, 0.02, 0.3), (0.1, 0.02, 0.18)])
+def test_a_value_asked_for_by_name_widens_its_range(value: float, low: float, high: float) -> None:
+    given = TRM | {"low": 0.02, "high": 0.18, "value": value, "widen": True}
+    line = Probability.model_validate(given)
+    assert (line.value, line.low, line.high) == (value, low, high)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [({"value": 1.2}, "must be at most 1"), ({"value": 0.3, "low": "x"}, "valid number"), ({"value": True}, "valid")],
+)
+def test_what_is_impossible_is_not_widened(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValidationError, match=rule):
+        Probability.model_validate(TRM | {"low": 0.02, "high": 0.18, "widen": True} | changes)
