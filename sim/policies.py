@@ -61,6 +61,8 @@ class Rule(Frozen):
         How often a failed reinfusion is repeated.
     timing
         ``practice``: when the emulated centres did it.
+    agreed
+        Those whom the rule names have agreed and have a donor: a share of transplants that were done counts no others.
     """
 
     at: str
@@ -72,6 +74,7 @@ class Rule(Frozen):
     confirm_days: Days = 0.0
     retry: Annotated[int, Field(strict=True, ge=0, le=9)] = 0
     timing: Literal["normal", "practice"] = "normal"
+    agreed: Boolean = False
     source: Words = "-"
     note: str = ""
 
@@ -290,7 +293,7 @@ def compile_rules(policy: Policy, products: Sequence[str]) -> dict[str, np.ndarr
     -------
     dict
         ``rule_point_start`` int64 (points + 1): first rule of each decision point; ``rule_action``, ``rule_retry``,
-        ``rule_timing`` int64, ``rule_after``, ``rule_target`` (NaN: none), ``rule_confirm`` float64 (days), each
+        ``rule_timing``, ``rule_agreed`` int64, ``rule_after``, ``rule_target`` (NaN: none), ``rule_confirm`` float64 (days), each
         padded to `MAX_RULES`; ``rule_condition_start`` int64 (`MAX_RULES` + 1); ``condition_feature``,
         ``condition_mask`` (-1: a range) int64 and ``condition_low``, ``condition_high`` float64, padded to
         `MAX_CONDITIONS`.
@@ -322,6 +325,7 @@ def compile_rules(policy: Policy, products: Sequence[str]) -> dict[str, np.ndarr
         "rule_confirm": _padded([rule.confirm_days for rule in rules], MAX_RULES, np.float64, 0.0),
         "rule_retry": _padded([rule.retry for rule in rules], MAX_RULES, np.int64, 0),
         "rule_timing": _padded([int(rule.timing == "practice") for rule in rules], MAX_RULES, np.int64, 0),
+        "rule_agreed": _padded([int(rule.agreed) for rule in rules], MAX_RULES, np.int64, 0),
         "rule_condition_start": _padded(starts.tolist(), MAX_RULES + 1, np.int64, len(flat)),
         "condition_feature": _padded([c.feature for c in flat], MAX_CONDITIONS, np.int64, 0),
         "condition_low": _padded([c.low for c in flat], MAX_CONDITIONS, np.float64, 0.0),

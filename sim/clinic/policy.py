@@ -108,12 +108,12 @@ def tbi_feasible(p: Any, q: Any) -> bool:
 def practice_hct(p: Any, q: Any, point: int) -> bool:
     """Tell whether the cohort's practice transplants this patient at this point.
 
-    Planned in remission: ``hct_share (1 - triggered_share)``; at MRD or loss of aplasia the rest of ``hct_share``,
-    spread over the share of responders in whom such a trigger is seen.
+    In remission: ``hct_share (1 - triggered_share)``, and as many more as relapse or die before their day comes; at MRD
+    or loss of aplasia the rest of ``hct_share``, spread over the share of responders in whom such a trigger is seen.
     """
     u = uniform(p.seed, p.number, _DRAW_PRACTICE, 0 if point == REMISSION else 1)
     if point == REMISSION:
-        return u < q.practice_hct_share * (1.0 - q.practice_triggered)
+        return u < q.practice_hct_share * (1.0 - q.practice_triggered) / (1.0 - q.practice_lost_before)
     return u < q.practice_hct_share * q.practice_triggered / q.practice_trigger_rate
 
 

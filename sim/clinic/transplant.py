@@ -91,10 +91,16 @@ def second_hct_allowed(p: Any, q: Any, allowed: int) -> bool:
 
 
 def plan_transplant(p: Any, q: Any, j: Any, rule: int) -> bool:
-    """Start the way to a transplant in remission, if there is a donor and the family agrees; tell whether it began."""
-    if p.refused == 1 or p.donor == 0 or not second_hct_allowed(p, q, q.second_hct_in_remission):
+    """Start the way to a transplant in remission, if there is a donor and the family agrees; tell whether it began.
+
+    Where the rule emulates transplants that were done (``agreed``), donor and consent are not asked again.
+    """
+    if not second_hct_allowed(p, q, q.second_hct_in_remission):
         return False
-    if uniform(p.seed, p.number, _ACCEPTANCE, 0) >= q.hct_acceptance:
+    asked = q.rule_agreed[rule] == 0
+    if asked and (p.refused == 1 or p.donor == 0):
+        return False
+    if asked and uniform(p.seed, p.number, _ACCEPTANCE, 0) >= q.hct_acceptance:
         p.refused = 1
         note(p, j, _NOTE_CANCELLED, p.t, p.t, TRANSPLANT)
         return False

@@ -231,6 +231,7 @@ class Practice(Group):
     hct_to_month: Months
     triggered_share: Probability
     trigger_rate: Probability
+    lost_before: Probability
     reinfusion_share: Probability
 
     @model_validator(mode="after")
@@ -240,6 +241,14 @@ class Practice(Group):
                 f"hct_from_month ({self.hct_from_month.value:g}) must not exceed "
                 f"hct_to_month ({self.hct_to_month.value:g})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _divisors(self) -> Self:
+        if self.trigger_rate.value <= 0.0:
+            raise ValueError(f"trigger_rate ({self.trigger_rate.value:g}) must be greater than 0")
+        if self.lost_before.value >= 1.0:
+            raise ValueError(f"lost_before ({self.lost_before.value:g}) must be less than 1")
         return self
 
 

@@ -23,6 +23,7 @@ COHORT_LINES = {
     "practice_hct_to": "practice.hct_to_month",
     "practice_triggered": "practice.triggered_share",
     "practice_trigger_rate": "practice.trigger_rate",
+    "practice_lost_before": "practice.lost_before",
     "practice_reinfusion": "practice.reinfusion_share",
 }
 

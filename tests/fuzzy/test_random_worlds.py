@@ -101,6 +101,7 @@ def rules() -> st.SearchStrategy[dict[str, Any]]:
             "confirm_days": st.sampled_from([0.0, 0.0, 14.0]),
             "retry": st.integers(0, 2),
             "timing": st.sampled_from(["normal", "practice"]),
+            "agreed": st.booleans(),
         }
     )
 

@@ -20,7 +20,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 
 #: What the record holds beside parameter lines: see `sim.experiments.inputs`.
 OF_COHORT = {"wait_median", "wait_spread"} | {
-    f"practice_{name}" for name in ("hct_share", "hct_from", "hct_to", "triggered", "trigger_rate", "reinfusion")
+    f"practice_{name}" for name in ("hct_share", "hct_from", "hct_to", "triggered", "trigger_rate", "lost_before", "reinfusion")
 }
 OF_POLICY = {
     "car",
@@ -34,7 +34,7 @@ OF_POLICY = {
     "ngs_repeat",
 } | {
     *("recovery_delay", "second_hct_in_remission", "second_hct_after_relapse", "rule_point_start", "rule_action"),
-    *("rule_after", "rule_target", "rule_confirm", "rule_retry", "rule_timing", "rule_condition_start"),
+    *("rule_after", "rule_target", "rule_confirm", "rule_retry", "rule_timing", "rule_agreed", "rule_condition_start"),
     *("condition_feature", "condition_low", "condition_high", "condition_mask"),
 }
 #: Lines that reach the kernel under another name: the policy's B-cell threshold picks one as `recovery_delay`.
