@@ -140,6 +140,7 @@ SALVAGE_DEATH: Final = 219
 CALIBRATION_DESIGN: Final = 300
 CALIBRATION_LOCAL: Final = 301
 CALIBRATION_WALKERS: Final = 302
+CALIBRATION_NOISE: Final = 303
 
 
 def registered() -> dict[str, int]:

@@ -293,8 +293,8 @@ def compile_rules(policy: Policy, products: Sequence[str]) -> dict[str, np.ndarr
     -------
     dict
         ``rule_point_start`` int64 (points + 1): first rule of each decision point; ``rule_action``, ``rule_retry``,
-        ``rule_timing``, ``rule_agreed`` int64, ``rule_after``, ``rule_target`` (NaN: none), ``rule_confirm`` float64 (days), each
-        padded to `MAX_RULES`; ``rule_condition_start`` int64 (`MAX_RULES` + 1); ``condition_feature``,
+        ``rule_timing``, ``rule_agreed`` int64, ``rule_after``, ``rule_target`` (NaN: none), ``rule_confirm`` float64
+        (days), each padded to `MAX_RULES`; ``rule_condition_start`` int64 (`MAX_RULES` + 1); ``condition_feature``,
         ``condition_mask`` (-1: a range) int64 and ``condition_low``, ``condition_high`` float64, padded to
         `MAX_CONDITIONS`.
 

@@ -11,7 +11,7 @@ import numpy as np
 from sim import decisions
 from sim.calibration.likelihood import Likelihood
 from sim.calibration.priors import Parameters, rounded
-from sim.calibration.sampling import Chain, sample
+from sim.calibration.sampling import Chain, keyed_normals, sample
 from sim.calibration.search import Optimum, climb, covariance, log_posterior, sobol_scores
 from sim.calibration.settings import Calibration
 from sim.calibration.store import Runs
@@ -36,12 +36,15 @@ class Check:
         Log-likelihood by the simulator minus by the surrogate, shape (draws,).
     share
         Effective share of the draws if they were weighted by that ratio: 1 means the surrogate is as good.
+    noise
+        SD of that ratio if the surrogate were exact and the simulator had nothing but its Monte-Carlo error.
     """
 
     scaled: np.ndarray
     predicted: np.ndarray
     log_ratio: np.ndarray
     share: float
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -244,14 +247,16 @@ class Fitting:
         chosen = self.likelihood.fitted
         small = surrogate.only(chosen)
         targets = [target for target in self.targets if target.fitted]
-        likelihood = Likelihood(targets, budget.discrepancy, self.likelihood.noise[chosen])
+        likelihood = Likelihood(targets, budget.discrepancy, np.hypot(self.likelihood.noise[chosen], small.error))
 
         def log_density(z: np.ndarray) -> np.ndarray:
-            return np.asarray(likelihood.log(small(z), small.error) - 0.5 * np.sum(np.square(z), axis=-1))
+            return np.asarray(likelihood.log(small(z)) - 0.5 * np.sum(np.square(z), axis=-1))
+
+        def slope(scaled: np.ndarray) -> np.ndarray:
+            return -likelihood.precisions(scaled) * likelihood.residuals(scaled)
 
         def gradient(z: np.ndarray) -> np.ndarray:
-            scaled = small(z)
-            return small.pull_back(z, -likelihood.precisions(scaled, small.error) * likelihood.residuals(scaled)) - z
+            return small.pull_back(z, slope) - z
 
         chain = sample(
             log_density,
@@ -279,8 +284,17 @@ class Fitting:
         ratio = self.likelihood.log(scaled) - self.likelihood.log(predicted[at], surrogate.error)
         weights = np.exp(ratio - ratio.max())
         share = float(weights.sum() ** 2 / np.sum(weights**2) / len(at))
-        self.say(f"check on the simulator: log-likelihood differs by {ratio.mean():.2f} (SD {ratio.std():.2f})")
-        return Check(scaled, predicted[at], ratio, share)
+        noise = self.noise_of_ratio(predicted[at])
+        self.say(
+            f"check on the simulator: log-likelihood differs by {ratio.mean():.2f} "
+            f"(SD {ratio.std():.2f}; Monte-Carlo error alone: {noise:.2f})"
+        )
+        return Check(scaled, predicted[at], ratio, share, noise)
+
+    def noise_of_ratio(self, predicted: np.ndarray) -> float:
+        """Tell how much the log-likelihood of draws varies by the simulator's Monte-Carlo error alone (SD)."""
+        noise = keyed_normals(self.seed, decisions.CALIBRATION_NOISE, *predicted.shape) * self.likelihood.noise
+        return float(np.std(self.likelihood.log(predicted + noise) - self.likelihood.log(predicted)))
 
 
 def _newton(

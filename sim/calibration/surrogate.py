@@ -8,7 +8,9 @@ own leave-one-out error, which is known in closed form. That error is reported a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -53,15 +55,24 @@ class Surrogate:
         """Standardise scores, shape (n, parameters)."""
         return np.asarray(np.linalg.solve(self.spread, (np.atleast_2d(z) - self.centre).T).T)
 
-    def pull_back(self, z: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Give the gradient by scores of the sum of weights times quantities.
+    @cached_property
+    def curvatures(self) -> np.ndarray:
+        """Second derivatives of every quantity by coordinates, shape (parameters, targets * parameters)."""
+        d, targets = len(self.centre), self.coefficients.shape[1]
+        rows, columns = np.triu_indices(d)
+        products = np.zeros((d, targets, d))
+        products[rows, :, columns] = self.coefficients[d + 1 :]
+        return np.asarray(products + products.transpose(2, 1, 0)).reshape(d, targets * d)
+
+    def pull_back(self, z: np.ndarray, weigh: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Give the gradient by scores of a function of the quantities.
 
         Parameters
         ----------
         z
             Scores, shape (n, parameters).
-        weights
-            Shape (n, targets).
+        weigh
+            Predicted quantities, shape (n, targets) -> the function's derivatives by them, of the same shape.
 
         Returns
         -------
@@ -70,12 +81,11 @@ class Surrogate:
         """
         u = self.coordinates(z)
         n, d = u.shape
-        rows, columns = np.triu_indices(d)
-        summed = weights @ self.coefficients.T
-        products = np.zeros((n, d, d))
-        products[:, rows, columns] = summed[:, d + 1 :]
-        both = products + products.transpose(0, 2, 1)
-        by_coordinate = summed[:, 1 : d + 1] + np.einsum("nij,nj->ni", both, u)
+        linear = self.coefficients[1 : d + 1]
+        bent = (u @ self.curvatures).reshape(n, -1, d)
+        values = self.coefficients[0] + u @ linear + 0.5 * (bent @ u[:, :, None])[:, :, 0]
+        weights = weigh(values)
+        by_coordinate = weights @ linear.T + (weights[:, None, :] @ bent)[:, 0, :]
         return np.asarray(np.linalg.solve(self.spread.T, by_coordinate.T).T)
 
     def only(self, chosen: np.ndarray) -> Surrogate:
@@ -85,8 +95,9 @@ class Surrogate:
 
     def slopes(self, z: np.ndarray) -> np.ndarray:
         """Differentiate at one point: d quantity / d score, shape (targets, parameters)."""
-        targets = self.coefficients.shape[1]
-        return self.pull_back(np.repeat(np.atleast_2d(z), targets, axis=0), np.eye(targets))
+        u = self.coordinates(z)[0]
+        bent = (u @ self.curvatures).reshape(-1, len(u))
+        return np.asarray(np.linalg.solve(self.spread.T, (self.coefficients[1 : len(u) + 1].T + bent).T).T)
 
 
 def features(u: np.ndarray, curvature: float = 1.0) -> np.ndarray:

@@ -483,6 +483,7 @@ def diagnostics(fit: Fit) -> dict[str, Any]:
             "check_draws": len(fit.check.log_ratio),
             "check_log_ratio_mean": float(fit.check.log_ratio.mean()),
             "check_log_ratio_sd": float(fit.check.log_ratio.std()),
+            "check_log_ratio_noise": fit.check.noise,
             "check_effective_share": fit.check.share,
         }
     return found

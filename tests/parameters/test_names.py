@@ -20,7 +20,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 
 #: What the record holds beside parameter lines: see `sim.experiments.inputs`.
 OF_COHORT = {"wait_median", "wait_spread"} | {
-    f"practice_{name}" for name in ("hct_share", "hct_from", "hct_to", "triggered", "trigger_rate", "lost_before", "reinfusion")
+    f"practice_{name}"
+    for name in ("hct_share", "hct_from", "hct_to", "triggered", "trigger_rate", "lost_before", "reinfusion")
 }
 OF_POLICY = {
     "car",

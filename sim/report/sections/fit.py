@@ -22,6 +22,7 @@ DIAGNOSTICS: Final = {
     "check_draws": "draws run through the simulator again",
     "check_log_ratio_mean": "log-likelihood, simulator minus surrogate: mean",
     "check_log_ratio_sd": "the same: SD",
+    "check_log_ratio_noise": "the same, were there nothing but Monte-Carlo error: SD",
     "check_effective_share": "effective share of these draws if reweighted",
 }
 
