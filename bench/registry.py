@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from bench import pathway, peers, scaling, starts
+from bench import calibration, pathway, peers, scaling, starts
 from bench.floor import measure as floor
 from bench.size import Size
 from bench.table import Row
@@ -16,6 +16,7 @@ PARTS: Final[dict[str, Measure]] = {
     "pathway": pathway.measure,
     "peers": peers.measure,
     "floor": floor.measure,
+    "calibration": calibration.measure,
     "starts": starts.measure,
     "scaling": scaling.measure,
     "memory": scaling.memory,

@@ -24,6 +24,8 @@ class Size:
         Lives whose peak memory is measured.
     scaled
         Lives of a run under each executor; 0: none.
+    emulated
+        Patients a cohort in an evaluation of the calibration's targets.
     repeats
         How often short work is repeated; the quickest counts.
     """
@@ -34,6 +36,7 @@ class Size:
     arms: int
     lives: tuple[int, ...]
     scaled: int
+    emulated: int
     repeats: int
 
 
@@ -44,9 +47,10 @@ FULL: Final = Size(
     arms=100_000,
     lives=(10_000, 100_000, 1_000_000, 10_000_000),
     scaled=10_000_000,
+    emulated=8000,
     repeats=10,
 )
 QUICK: Final = Size(
-    simpy=50, block=4096, stream=10_000, arms=20_000, lives=(10_000, 50_000), scaled=1_000_000, repeats=3
+    simpy=50, block=4096, stream=10_000, arms=20_000, lives=(10_000, 50_000), scaled=1_000_000, emulated=2000, repeats=3
 )
-TINY: Final = Size(simpy=2, block=16, stream=16, arms=16, lives=(18,), scaled=0, repeats=2)
+TINY: Final = Size(simpy=2, block=16, stream=16, arms=16, lives=(18,), scaled=0, emulated=64, repeats=2)
