@@ -172,6 +172,8 @@ def _check_list(override: Override, text: str) -> None:
     """Refuse a list of choices that holds something else than names, or a name twice (it would be counted once)."""
     group = override.get_key_element()
     listed = override.value() if group in groups() else None
+    if isinstance(listed, dict):
+        raise Problem(f"{text}: {group} is chosen by its name, for example {group}={options(group)[0]}")
     if isinstance(listed, list):
         if group not in SEVERAL:
             choices = ",".join(str(name) for name in listed)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class Problem(ValueError):
     """An input that cannot be used: the message names key, value, rule and remedy.
 
     The program prints the message alone, without a traceback, and ends with exit code 2.
+
+    Attributes
+    ----------
+    folder
+        Results that were written nevertheless: they are shown before the message. None: there are none.
     """
+
+    folder: Path | None = None
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:

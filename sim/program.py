@@ -37,8 +37,15 @@ def run(arguments: Arguments) -> str:
 
 def _answered(settings: Settings, jobs: list[Job], arguments: Arguments) -> str:
     if settings.as_json:
-        with redirect_stdout(sys.stderr):  # whatever is said on the way: the answer stands alone
-            folder = _folder(settings, jobs, arguments)
+        try:
+            with redirect_stdout(sys.stderr):  # whatever is said on the way: the answer stands alone
+                folder = _folder(settings, jobs, arguments)
+        except Problem as problem:
+            if problem.folder is not None:
+                from sim.report import terminal
+
+                print(terminal.as_json(problem.folder))
+            raise
     else:
         folder = _folder(settings, jobs, arguments)
     if settings.quiet and not settings.as_json:

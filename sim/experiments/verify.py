@@ -60,7 +60,9 @@ def run(settings: Any) -> Path:
         show(rows)
     failed = [row["number"] for row in rows if row["result"] == FAIL]
     if failed:
-        raise Failed(f"verification: {len(failed)} of {len(rows)} tests failed ({', '.join(failed)}); see {folder}")
+        problem = Failed(f"verification: {len(failed)} of {len(rows)} tests failed ({', '.join(failed)}); see {folder}")
+        problem.folder = folder
+        raise problem
     return folder
 
 

@@ -62,6 +62,7 @@ LINE: list[tuple[list[str], list[str]]] = [
     (["policy=[watch,selective,watch]"], ["policy=[watch,selective,watch]: lists 'watch' 2 times; list each once"]),
     (["policy=[watch,{a: 1}]"], ["policy=[watch,{a: 1}]: a list of choices holds names alone"]),
     (["cohort=[eliana,chop]"], ["cohort is one choice", "-m 'cohort=eliana,chop'"]),
+    (["cohort={}"], ["cohort is chosen by its name, for example cohort="]),
     (["~policy"], ["~policy: cannot be taken away"]),
     (["-m", "seed=1,x"], ["job seed=x", "seed", "valid integer"]),
     (["-m", "seed=interval(1,2)"], ["seed=interval(1,2)", "range(start,stop,step)"]),

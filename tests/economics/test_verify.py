@@ -1,6 +1,7 @@
 """The verification tests as tests, the command that runs them, and proof that they can fail."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim import program
 from sim.compose import settings_from
 from sim.experiments import verify
 from sim.experiments.checks import LATER, PASS, Check, Finding, checks
 from sim.experiments.checks.bench import Bench
 from sim.experiments.checks.published import frozen, lives, results
 from sim.problems import Problem
+from sim.usage import Arguments
 
 #: Tests that need more than some seconds.
 SLOW = {"10"}
@@ -121,3 +124,15 @@ def test_a_failure_ends_with_an_error_and_leaves_the_table(
     with pytest.raises(Problem, match=r"1 of 1 tests failed \(1\)"):
         verify.run(bench.settings.model_copy(update={"out": str(tmp_path / "out"), "quiet": True}))
     assert "fail" in (tmp_path / "out" / "verify.csv").read_text()
+
+
+def test_a_failure_is_answered_in_json_too(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = [Check("1", "nothing", "everything", lambda bench: Finding(False, "nothing"))]
+    monkeypatch.setattr(verify, "checks", lambda: bad)
+    words = ["experiment=verify", "json=true", "quiet=true", f"out={tmp_path / 'out'}"]
+    words = ["experiment=verify", "json=true", f"out={tmp_path / 'out'}"]
+    with pytest.raises(Problem, match="1 of 1 tests failed"):
+        program.run(Arguments(words))
+    assert json.loads(capsys.readouterr().out)["experiment"] == "verify"
