@@ -17,6 +17,8 @@ import numpy as np
 
 #: Prior SD of a quadratic coefficient relative to a linear one.
 CURVATURES: Final = (0.003, 0.02, 0.1, 0.4, 1.0)
+#: Share of its runs that a quantity may give up to be fitted together with others.
+GIVEN_UP: Final = 0.05
 #: Ridge, relative to the mean eigenvalue of the kernel.
 RIDGES: Final = tuple(10.0**power for power in range(-11, 1))
 
@@ -114,7 +116,8 @@ def fit_surrogate(z: np.ndarray, scaled: np.ndarray, centre: np.ndarray, covaria
     z
         Design, shape (n, parameters).
     scaled
-        Emulated quantities on their scales, shape (n, targets); rows where one is not finite are left out for it.
+        Emulated quantities on their scales, shape (n, targets); rows where one is not finite are left out for it (and
+        for others that lack few rows, see `fitted_together`).
     centre, covariance
         Of the posterior, roughly: they set the coordinates.
     """
@@ -124,11 +127,7 @@ def fit_surrogate(z: np.ndarray, scaled: np.ndarray, centre: np.ndarray, covaria
     size = 1 + d + d * (d + 1) // 2
     coefficients, best = np.zeros((size, targets)), np.full(targets, np.inf)
     chosen = np.zeros((2, targets))
-    groups: dict[bytes, list[int]] = {}
-    for i in range(targets):
-        groups.setdefault(np.isfinite(scaled[:, i]).tobytes(), []).append(i)
-    for mask, members in groups.items():
-        use = np.frombuffer(mask, dtype=bool)
+    for use, members in fitted_together(np.isfinite(scaled)):
         if use.sum() < 3:
             coefficients[0, members] = np.nan
             continue
@@ -148,6 +147,39 @@ def fit_surrogate(z: np.ndarray, scaled: np.ndarray, centre: np.ndarray, covaria
     return Surrogate(
         np.array(centre), spread, coefficients, best, np.where(variance > 0, explained, 1.0), chosen[0], chosen[1]
     )
+
+
+def fitted_together(exists: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
+    """Group quantities that are fitted to the same runs, since every group costs a decomposition.
+
+    Those that exist in all runs are one group. Of the others, those join that lack few runs and mostly the same: the
+    group uses the runs in which all its members exist, and none of them gives up more than `GIVEN_UP` of its own.
+
+    Parameters
+    ----------
+    exists
+        Whether a run has a quantity, shape (n, targets).
+
+    Returns
+    -------
+    list of tuple
+        Runs used, shape (n,), and the quantities fitted to them.
+    """
+    counts = exists.sum(axis=0)
+    complete = np.flatnonzero(counts == len(exists)).tolist()
+    groups: list[tuple[np.ndarray, list[int]]] = [(np.ones(len(exists), dtype=bool), complete)] if complete else []
+    joined: list[tuple[np.ndarray, list[int]]] = []
+    for i in np.argsort(-counts, kind="stable").tolist():
+        if counts[i] == len(exists):
+            continue
+        for place, (use, members) in enumerate(joined):
+            both = use & exists[:, i]
+            if both.sum() >= (1.0 - GIVEN_UP) * counts[[*members, i]].max():
+                joined[place] = (both, [*members, i])
+                break
+        else:
+            joined.append((exists[:, i], [i]))
+    return groups + joined
 
 
 def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.calibration.surrogate import features, fit_surrogate
+from sim.calibration.surrogate import features, fit_surrogate, fitted_together
 
 GENERATOR = np.random.default_rng(7)
 CENTRE = np.array([0.5, -1.0, 2.0])
@@ -75,6 +75,17 @@ def test_runs_without_a_value_are_left_out() -> None:
     values[3, 0] = np.nan
     surrogate = fit_surrogate(DESIGN, values, CENTRE, COVARIANCE)
     assert surrogate(ELSEWHERE) == pytest.approx(quadratic(ELSEWHERE), abs=1e-6)
+
+
+def test_quantities_that_lack_few_runs_are_fitted_together() -> None:
+    """Complete ones are left alone, one that lacks many runs has its own group, and each is fitted where it exists."""
+    exists = np.ones((100, 6), dtype=bool)
+    exists[:2, 1] = exists[1:4, 2] = exists[:60, 3] = exists[5, 5] = False
+    groups = fitted_together(exists)
+    assert [members for _, members in groups] == [[0, 4], [5, 1, 2], [3]]
+    for use, members in groups:
+        assert np.all(exists[use][:, members])
+    assert [int(use.sum()) for use, _ in groups] == [100, 95, 40]
 
 
 def test_pulling_back_is_the_gradient_of_a_function_of_the_quantities() -> None:
