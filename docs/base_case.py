@@ -24,7 +24,7 @@ BASE = ["engine=batch", "cohort.n=20000"]
 STRUCTURES = [
     "-m",
     "engine=batch",
-    "structure=reference,no_eradication",
+    "structure=reference,no_eradication,hct_weak,hct_strong,mrd_poor,second_hct_none",
     "policy=[watch,hct_for_all,selective]",
     "cohort.n=5000",
 ]

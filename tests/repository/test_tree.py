@@ -131,3 +131,13 @@ def test_the_lock_satisfies_pyproject():
 )
 def test_the_tree_has(name):
     assert (ROOT / name).exists()
+
+
+def test_links_between_files_lead_somewhere() -> None:
+    """Links of the pages at the top; those of docs/ are checked where the site is built."""
+    dead = []
+    for page in ROOT.glob("*.md"):
+        links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+        files = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
+        dead += [f"{page.name}: {file}" for file in files if not (ROOT / file).exists()]
+    assert dead == []
