@@ -258,6 +258,7 @@ class Fitting:
         def gradient(z: np.ndarray) -> np.ndarray:
             return small.pull_back(z, slope) - z
 
+        self.say(f"walking: {budget.walkers} walkers, {budget.steps:,} steps on the surrogate, some minutes")
         chain = sample(
             log_density,
             gradient,

@@ -105,3 +105,16 @@ def test_the_page_names_misses_and_what_is_not_identified(tmp_path: Path) -> Non
     assert "<code>burden</code>" in html.split("Not identified")[1].split("</p>")[0]
     again = figures(frames(), tmp_path / "again")
     assert [f.svg.read_bytes() for f in again] == [f.svg.read_bytes() for f in drawn]
+
+
+def test_the_page_shows_curves_through_the_published_points(tmp_path: Path) -> None:
+    import pandas as pd
+
+    common = {"study": "first", "study_label": "First", "curve": "os", "label": "OS", "kind": "model"}
+    curve = pd.DataFrame([common | {"months": m, "estimate": 1.0 - 0.02 * m, "low": 0.5, "high": 1.0} for m in (0, 9)])
+    point = pd.DataFrame([common | {"kind": "published", "months": 6.0, "estimate": 0.9, "low": 0.8, "high": 0.95}])
+    both = dataclasses.replace(frames(), validation_curves=pd.concat([curve, point]))
+    drawn = figures(both, tmp_path / "figures")
+    assert "overlays" in {figure.name for figure in drawn}
+    html = page.render(both, drawn, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "1 curves through 1 published points." in html

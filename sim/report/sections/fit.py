@@ -29,7 +29,7 @@ DIAGNOSTICS: Final = {
 
 @section(5, "How well the model reproduces what was published", needs=("fit",))
 def fit(page: Page) -> Markup:
-    """Show the share of quantities met, every miss by name, and the table target | published | model | z."""
+    """Show the share of quantities met, every miss by name, curves, and the table target | published | model | z."""
     table = page.frames.fit
     assert table is not None
     used = table[table["fitted"]]
@@ -43,6 +43,7 @@ def fit(page: Page) -> Markup:
             "shown": [_row(row) for row in table[~table["fitted"]].to_dict("records")],
             "figure": page.figure("fit"),
             "residuals": page.figure("residuals"),
+            "curves": page.figure("overlays"),
         },
     )
 
