@@ -64,7 +64,7 @@ def seed_positive_clone(p: Any, q: Any) -> None:
 
 
 def level_now(p: Any, q: Any, level: float, slope: float) -> float:
-    """Level of a clone by the patient's clock; a falling clone below one cell is extinct (-inf).
+    """Level of a clone by the patient's clock; a falling clone below `extinction` (one cell) is extinct (-inf).
 
     Looking at a clone leaves it alone: one more visit changes nobody's course, not even in the last digit.
     """
@@ -105,10 +105,13 @@ def time_to_overt(level: float, slope: float) -> float:
 
 
 def reduce_clones(p: Any, q: Any, kill: float) -> None:
-    """Take `kill` log10 off both clones; below one cell a clone is extinct."""
+    """Take `kill` log10 off both clones; below one cell a clone is extinct.
+
+    That holds also where a clone under attack by CAR T cells is never eradicated (`extinction` far below one cell).
+    """
     p.pos_level -= kill
-    if p.pos_level < q.extinction:
+    if p.pos_level < q.one_cell:
         p.pos_level = -INF
     p.neg_level -= kill
-    if p.neg_level < q.extinction:
+    if p.neg_level < q.one_cell:
         p.neg_level = -INF

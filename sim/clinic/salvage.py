@@ -256,9 +256,9 @@ def leave_residual(p: Any, q: Any, level: float) -> None:
         p.pos_level = level
         if not spares_negative_clone(p):
             p.neg_level = min(p.neg_level, OVERT) - kill
-    if p.pos_level < q.extinction:
+    if p.pos_level < q.one_cell:
         p.pos_level = -INF
-    if p.neg_level < q.extinction:
+    if p.neg_level < q.one_cell:
         p.neg_level = -INF
 
 
