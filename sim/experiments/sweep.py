@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from sim.experiments import runner
+from sim.experiments.average import average, check_weights, weights_of
 from sim.experiments.differences import lives_of, paired_measures
 from sim.experiments.folders import point_latest, settings_hash
 from sim.experiments.run import Simulation
@@ -34,13 +35,16 @@ def sweep(jobs: Sequence[Job]) -> Path:
     -------
     pathlib.Path
         The folder with ``0/``, ``1/``, ..., ``sweep.csv`` (summaries, with job and overrides) and ``sweep_paired.csv``
-        (each policy against the same policy of job 0, or against that job's reference, on the same patients).
+        (each policy against the same policy of job 0, or against that job's reference, on the same patients). Where
+        ``calibration.weights`` are declared, ``sweep_average.csv`` and ``sweep_average_nmb.csv`` too.
 
     Raises
     ------
     Problem
-        When the folder holds something else.
+        When the folder holds something else, or a structure with a weight is not run.
     """
+    if jobs[0].settings.experiment != "calibrate":
+        check_weights(jobs)
     record: dict[str, object] = {"program": "cartwin", "experiment": "sweep", "jobs": [_recorded(job) for job in jobs]}
     folder = _folder(jobs, record)
     for job in jobs:  # whatever is wrong with any of them is said before anything is written
@@ -92,6 +96,11 @@ def collect(jobs: Sequence[Job], folder: Path) -> None:
         [_labelled(pd.read_csv(place / "summary.csv"), jobs, number) for number, place in enumerate(places)]
     )
     summary.to_csv(folder / "sweep.csv", index=False)
+    if weights_of(jobs):
+        for name, file in (("summary.csv", "sweep_average.csv"), ("nmb.csv", "sweep_average_nmb.csv")):
+            if all((place / name).exists() for place in places):
+                tables = {number: pd.read_csv(place / name) for number, place in enumerate(places)}
+                average(tables, jobs).to_csv(folder / file, index=False)
     if all((place / "replications.csv").exists() for place in places):
         differences = paired_hospitals(jobs, places)
         differences.to_csv(folder / "sweep_paired.csv", index=False)

@@ -176,6 +176,9 @@ def jobs(folder: Folder) -> list[Table]:
     if not summary.rows:
         return []
     tables = [summary]
+    average = _of_jobs(folder, "sweep_average.csv", "value")
+    if average.rows:
+        tables.append(Table("average over structures, by the weights declared", average.columns, average.rows))
     paired = _of_jobs(folder, "sweep_paired.csv", "difference")
     if paired.rows:
         plain = [Column(column.name, column.heading) for column in paired.columns]
