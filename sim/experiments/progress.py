@@ -59,6 +59,11 @@ def rate(per_second: float, unit: str = "") -> str:
     return f"{60.0 * per_second:,.1f}{unit}/min"
 
 
+def remaining(work: int, per_second: float) -> str:
+    """Say how long the work left will take; there may be more of it than was expected."""
+    return f"about {work / max(per_second, 1e-9):,.0f} s left" if work > 0 else "more than expected, nearly done"
+
+
 class Pace:
     """How fast work goes; what came before the first report (starting, compiling) counts only until the second one."""
 
@@ -91,7 +96,6 @@ def _log(total: int, unit: str, earlier: int) -> Callable[[int], None]:
         if now - last >= LOG_SECONDS:
             last = now
             so_far, speed = earlier + pace.finished, pace.per_second()
-            left = (total - so_far) / max(speed, 1e-9)
-            print(f"{so_far:,} of {total:,} {unit}, {rate(speed)}, about {left:,.0f} s left", file=sys.stderr)
+            print(f"{so_far:,} of {total:,} {unit}, {rate(speed)}, {remaining(total - so_far, speed)}", file=sys.stderr)
 
     return advance

@@ -24,3 +24,8 @@ def test_what_came_before_the_first_report_does_not_count(monkeypatch: pytest.Mo
         pace.report(100)
     assert pace.per_second() == pytest.approx(100.0)
     assert pace.finished == 300
+
+
+def test_more_work_than_expected_takes_no_negative_time() -> None:
+    assert progress.remaining(30, 2.0) == "about 15 s left"
+    assert progress.remaining(-5, 2.0) == "more than expected, nearly done"
