@@ -265,7 +265,8 @@ def _transplants(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterato
             yield "a second transplant that the policy does not allow"
         if another and (nth >= values["most_hcts"] or time - latest < values["hct_interval"]):
             yield "transplanted too often or too soon"
-        if life["donor"] == 0 or life["fit_now"] == 0:
+        asked = salvage or not np.any(values["rule_agreed"])
+        if (life["donor"] == 0 and asked) or life["fit_now"] == 0:
             yield "a transplant without a donor, or although organ function forbids it"
         if conditioning == 1 and (irradiated or life["tp53"] == 2 or life["instability"] == 1):
             yield "irradiation that must not be"
