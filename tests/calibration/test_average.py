@@ -64,6 +64,7 @@ def test_a_structure_with_a_weight_must_be_run() -> None:
         check_weights(jobs(structures="reference,hct_strong"))
 
 
+@pytest.mark.slow
 def test_a_sweep_writes_the_average(tmp_path) -> None:  # type: ignore[no-untyped-def]
     words = ("policy=[watch]", "cohort.n=40", "engine=batch", "economics=none", "quiet=true", f"out={tmp_path / 'out'}")
     folder = sweep(jobs(*words, structures="reference,hct_weak"))
