@@ -265,9 +265,11 @@ def _transplants(life: np.void, chart: Chart, values: dict[str, Any]) -> Iterato
             yield "a second transplant that the policy does not allow"
         if another and (nth >= values["most_hcts"] or time - latest < values["hct_interval"]):
             yield "transplanted too often or too soon"
-        asked = salvage or not np.any(values["rule_agreed"])
-        if (life["donor"] == 0 and asked) or life["fit_now"] == 0:
-            yield "a transplant without a donor, or although organ function forbids it"
+        if life["fit_now"] == 0:
+            yield "a transplant although organ function forbids it"
+        agreed = np.any((values["rule_agreed"] == 1) & (values["rule_action"] == TRANSPLANT))
+        if life["donor"] == 0 and (salvage or not agreed):
+            yield "a transplant without a donor"
         if conditioning == 1 and (irradiated or life["tp53"] == 2 or life["instability"] == 1):
             yield "irradiation that must not be"
         if conditioning == 1 and life["age"] + time / YEAR < values["tbi_age"]:

@@ -21,14 +21,16 @@ ESTIMATES: Final = (("value", "mc_se"), ("nmb", "nmb_se"))
 
 
 def check_weights(jobs: Sequence[Job]) -> None:
-    """See that a sweep runs every structure that has a weight.
+    """See that a sweep runs every structure that has a weight, and that the weights do not vary within it.
 
     Raises
     ------
     Problem
-        When it does not.
+        When it does not, or they do.
     """
     weights = weights_of(jobs)
+    if any((job.settings.calibration.weights or {}) != weights for job in jobs):
+        raise Problem("calibration.weights: are declared once for a sweep and cannot vary within it")
     run = {job.settings.structure.name for job in jobs}
     missing = sorted(name for name, weight in weights.items() if weight > 0.0 and name not in run)
     if missing:
@@ -37,9 +39,8 @@ def check_weights(jobs: Sequence[Job]) -> None:
 
 
 def weights_of(jobs: Sequence[Job]) -> dict[str, float]:
-    """Give the declared weights; empty where none were declared, or where jobs of the sweep declare different ones."""
-    declared = [job.settings.calibration.weights or {} for job in jobs]
-    return dict(declared[0]) if all(one == declared[0] for one in declared) else {}
+    """Give the weights that a sweep declares; empty where it declares none."""
+    return dict(jobs[0].settings.calibration.weights or {})
 
 
 def average(tables: Mapping[int, pd.DataFrame], jobs: Sequence[Job]) -> pd.DataFrame:

@@ -41,7 +41,7 @@ def sweep(jobs: Sequence[Job]) -> Path:
     Raises
     ------
     Problem
-        When the folder holds something else, or a structure with a weight is not run.
+        When the folder holds something else, a structure with a weight is not run, or weights vary.
     """
     if jobs[0].settings.experiment != "calibrate":
         check_weights(jobs)

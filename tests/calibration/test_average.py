@@ -64,6 +64,12 @@ def test_a_structure_with_a_weight_must_be_run() -> None:
         check_weights(jobs(structures="reference,hct_strong"))
 
 
+def test_weights_are_declared_once() -> None:
+    swept = jobs_from(["calibration.weights={reference: 1.0},{hct_weak: 1.0}"])
+    with pytest.raises(Problem, match="cannot vary"):
+        check_weights(swept)
+
+
 @pytest.mark.slow
 def test_a_sweep_writes_the_average(tmp_path) -> None:  # type: ignore[no-untyped-def]
     words = ("policy=[watch]", "cohort.n=40", "engine=batch", "economics=none", "quiet=true", f"out={tmp_path / 'out'}")

@@ -213,3 +213,18 @@ def test_the_store_gives_back_what_was_kept(tmp_path: Path) -> None:
         assert again.find(theta).tobytes() == row.tobytes()  # type: ignore[union-attr]
     assert again.find(np.array([1.0, 2.0000001])) is None
     assert not list(tmp_path.glob(".*"))
+
+
+def test_the_check_knows_what_noise_alone_would_do() -> None:
+    """Noise e at a residual r moves a normal log-likelihood by -(2 r e + e^2) / (2 v), whose SD is known."""
+    targets = published(truth(TRUTH))
+    runs = Runs(Remission(targets), PARAMETERS, Store(None, len(PARAMETERS)))
+    fitting = Fitting(runs, runs, PARAMETERS, targets, BUDGET, 1)
+    predicted = np.tile(fitting.likelihood.on_scale(truth(TRUTH)), (20_000, 1))
+    assert fitting.noise_of_ratio(predicted) == 0.0
+    sigma = 0.3 * np.array([target.se for target in targets])
+    fitting.likelihood = likelihood = Likelihood(targets, 0.0, sigma)
+    share = (sigma**2 / likelihood.variance)[likelihood.fitted]
+    left = (likelihood.residuals(predicted[0]) ** 2 / likelihood.variance)[likelihood.fitted]
+    expected = np.sqrt(np.sum(left * share + share**2 / 2.0))
+    assert fitting.noise_of_ratio(predicted) == pytest.approx(expected, rel=0.03)

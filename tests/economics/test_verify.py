@@ -131,7 +131,6 @@ def test_a_failure_is_answered_in_json_too(
 ) -> None:
     bad = [Check("1", "nothing", "everything", lambda bench: Finding(False, "nothing"))]
     monkeypatch.setattr(verify, "checks", lambda: bad)
-    words = ["experiment=verify", "json=true", "quiet=true", f"out={tmp_path / 'out'}"]
     words = ["experiment=verify", "json=true", f"out={tmp_path / 'out'}"]
     with pytest.raises(Problem, match="1 of 1 tests failed"):
         program.run(Arguments(words))
