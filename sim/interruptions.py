@@ -11,10 +11,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-from sim.problems import Problem
-
 #: Seconds after which a request to stop that was lost is made again.
 _SHORTLY: Final = 0.05
+
+
+class Interrupted(KeyboardInterrupt):
+    """The program was interrupted (SIGINT, Ctrl-C).
+
+    Not `KeyboardInterrupt` itself: once one of those has passed through ``exec`` of a text (as dataclasses, named
+    tuples and Numba do), ``python -m`` kills itself by SIGINT at its end, whatever exit code was asked for.
+    """
 
 
 class Terminated(BaseException):
@@ -29,15 +35,16 @@ class _Asked:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Turn SIGINT into `KeyboardInterrupt` and SIGTERM into `Terminated` while the program runs.
+    """Turn SIGINT into `Interrupted` and SIGTERM into `Terminated` while the program runs.
 
-    One that arrives where exceptions are lost (in a destructor, in a callback of a C library) is raised again.
+    One that arrives where exceptions are lost (in a destructor, in a callback of a C library) is raised again, and
+    whatever fails after a request to stop (an import that was cut short fails in its own way) counts as that stop.
     """
     _Asked.stop = None
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    exceptions: dict[int, type[BaseException]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+    exceptions: dict[int, type[BaseException]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
     before: dict[int, Any] = {}
     lost = sys.unraisablehook
     reminders: list[threading.Timer] = []
@@ -61,18 +68,29 @@ def heeded() -> Iterator[None]:
             if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup and the like
                 before[number] = signal.signal(number, stop)
         sys.unraisablehook = remind
-        yield
-    except Exception as error:
-        if _Asked.stop is None or isinstance(error, Problem | BrokenPipeError):
-            raise
-        raise _Asked.stop() from error  # an import that is interrupted fails in its own way
+        with as_asked():
+            yield
     finally:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)  # a reminder on its way must not meet Python's own handler
         _Asked.stop = None
         sys.unraisablehook = lost
         for reminder in reminders:
             reminder.cancel()
+            reminder.join()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def as_asked() -> Iterator[None]:
+    """Take whatever fails after a request to stop for that stop."""
+    try:
+        yield
+    except Exception as error:
+        if _Asked.stop is None:
+            raise
+        raise _Asked.stop from error
 
 
 def asked_to_stop() -> type[BaseException] | None:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from sim import __version__
 from sim.evidence import evidence_hash
 from sim.experiments.store import Store
-from sim.interruptions import Terminated
+from sim.interruptions import Terminated, as_asked
 from sim.problems import Problem
 
 #: Settings that do not change what any one patient lives through.
@@ -215,7 +215,8 @@ def _remove(path: Path) -> None:
 def _explained(folder: Path) -> Iterator[None]:
     """Say what a disk that refuses, or an interruption, leaves of a run."""
     try:
-        yield
+        with as_asked():
+            yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if error.errno is None and not full:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from sim.problems import Problem
@@ -30,3 +31,11 @@ class Square(NamedTuple):
         if task in self.refused:
             raise Problem("key: value is refused")
         return task * task
+
+
+def command_of(pid: int) -> bytes:
+    """The command line of a process; nothing of one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""

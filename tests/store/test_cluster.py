@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import store_program
-from store_jobs import Square
+from store_jobs import Square, command_of
 
 from sim.cohort import BLOCK
 from sim.compose import settings_from
@@ -93,7 +93,7 @@ def workers_of(cluster: Cluster) -> list[int]:
     nannies = [process.pid for process in cluster.processes[1:]]
     found = [path for pid in nannies for path in Path(f"/proc/{pid}/task").glob("*/children")]
     pids = [int(pid) for path in found for pid in path.read_text().split()]
-    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in pids if b"spawn_main" in command_of(pid)]
 
 
 @pytest.mark.slow

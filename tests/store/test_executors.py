@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from store_jobs import Square
+from store_jobs import Square, command_of
 
 from sim.experiments.executors import Failed, execute
 from sim.problems import Problem
@@ -32,7 +32,7 @@ def children() -> list[int]:
     """Worker processes of this process."""
     found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = [int(pid) for path in found for pid in path.read_text().split()]
-    return [pid for pid in pids if b"sim.experiments.processes" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in pids if b"sim.experiments.processes" in command_of(pid)]
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers in /proc")
