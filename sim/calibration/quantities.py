@@ -134,6 +134,11 @@ class Quantity(Frozen):
                 raise ValueError(f"{name} ({number:g}) must lie between 0 and 100 percent")
             if self.scale == "log" and number <= 0.0 and name == "value":
                 raise ValueError(f"{name} ({number:g}) must be greater than 0")
+        if self._looks_like_a_fraction():
+            raise ValueError(
+                f"value ({self.value:g}) is less than one patient: publications stand in percent "
+                f"({100.0 * (self.value or 0.0):g})"
+            )
         if self.value is not None:
             if self.low is not None and self.low > self.value:
                 raise ValueError(f"low ({self.low:g}) must not exceed value ({self.value:g})")
@@ -144,6 +149,12 @@ class Quantity(Frozen):
                 "how sure is it? Give low and high with interval: 95% CI, or n, or se (assumed); or fitted: false"
             )
         return self
+
+    def _looks_like_a_fraction(self) -> bool:
+        """Tell whether a share of less than one percent cannot be one: of `n`, not even half a patient."""
+        if self.scale != "proportion" or self.value is None or not 0.0 < self.value < 1.0:
+            return False
+        return self.kind == "survival" or (self.n is not None and self.value * PERCENT * self.n < 0.5)
 
     def estimate(self, lives: Lives) -> Estimate:
         """Compute the quantity, in natural units."""

@@ -28,7 +28,20 @@ from sim.problems import Problem, did_you_mean, joined
 
 #: Folder of the shipped studies below ``conf``.
 FOLDER: Final = "targets"
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Safe: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):
+    """A safe loader that refuses a key that stands twice: the later one would silently take the place of the other."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping, each key once."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return dict(super().construct_mapping(node, deep))
 
 
 class Study(Frozen):
@@ -184,7 +197,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise Problem(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        data = yaml.load(text, Loader=_Loader)  # a safe loader
+        data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark is not None else ""

@@ -207,7 +207,19 @@ WRONG = [
     ("quantities: {cr: {kind: proportion, of: {karyotype: x}}}", "the names are listed in docs/validation.md"),
     ("quantities: {cr: {kind: survival, endpoint: os, mnths: 3}}", "did you mean 'months'?"),
     ("quantities: {cr: {kind: proportion, of: {cr: true}, source: RESP99}}", "unknown source 'RESP99', did you mean"),
+    (
+        "quantities: {os: {kind: survival, endpoint: os, months: 12, value: 0.74, n: 6000}}",
+        "quantities.os: value (0.74) is less than one patient: publications stand in percent (74)",
+    ),
+    ("quantities: {cr: {kind: proportion, of: {cr: true}, value: 0.82, n: 60}}", "publications stand in percent (82)"),
+    ("cohort: {from: eliana, from: germany}", "line 2: 'from' stands twice"),
+    ("cohort: {from: eliana, age: {median: 9, median: 10}}", "'median' stands twice"),
 ]
+
+
+def test_a_share_below_one_percent_may_be_one(tmp_path: Path) -> None:
+    rare = "label: x\ncohort: eliana\nquantities: {cr: {kind: proportion, of: {died: true}, value: 0.4, n: 703}}"
+    assert load_study(written(tmp_path, rare)).targets()[0].value == pytest.approx(0.004)
 
 
 @pytest.mark.parametrize(("line", "said"), WRONG)
