@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtri
 
-from sim.calibration.target import Target
+from sim.calibration.target import Target, inner
 
 #: An emulated share nearer to 0 or 1 than this counts as this: 8,000 patients cannot tell it from 0.
 SMALLEST_SHARE: Final = 5e-4
@@ -169,8 +169,7 @@ def observed(target: Target) -> float:
     if not math.isfinite(value):
         return math.nan
     if target.scale == "proportion" and not 0.0 < value < 1.0:
-        n = target.n or 1.0 / SMALLEST_SHARE
-        value = (value * n + 0.5) / (n + 1.0)
+        value = inner(value, target.n or 1.0 / SMALLEST_SHARE)
     return float(scaled(target, np.asarray(value)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from sim.cohort.attributes import NAMES
 from sim.patient import CAUSE_NAMES, NOT_INFUSED_NAMES, published_names
-from sim.problems import did_you_mean, nearest
+from sim.problems import Problem, did_you_mean, nearest
 from sim.units import DAYS_PER_MONTH
 
 #: Moments of a life: name -> field of the patient record with its time (days since referral).
@@ -74,8 +74,8 @@ WORDS: Final[dict[str, dict[str, int]]] = {
     "reinfusion_reason": {"none": 0, "peripheral": 1, "hematogones": 2, "mrd": 3},
 }
 assert len(WORDS["not_infused"]) == len(NOT_INFUSED_NAMES)
-#: What a fraction is called in percent.
-FRACTIONS: Final = ("blasts", "burden")
+#: What may be written in percent, and the most that its number can be (`burden` is a logarithm).
+FRACTIONS: Final = {"blasts": 1.0, "burden": 0.0}
 
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(%?)\s*")
 _BOUNDS: Final = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
@@ -212,7 +212,9 @@ class Clause(NamedTuple):
 
 
 def _product(word: str, products: tuple[str, ...]) -> int:
-    return products.index(word) if word in products else -1
+    if word not in products:
+        raise Problem(f"unknown product {word!r}, {did_you_mean(word, products)}")
+    return products.index(word)
 
 
 class Condition(NamedTuple):
@@ -294,12 +296,14 @@ def _bound(name: str, value: Any) -> float:
             pass
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise ValueError(f"{name}: {value!r} must be a number")
-    return float(value)
+    return _scaled(name, float(value), False)
 
 
 def _scaled(name: str, number: float, percent: bool) -> float:
     """Turn percent into the attribute's own unit (`burden` is a logarithm)."""
     if not percent:
+        if number > FRACTIONS.get(name, math.inf):
+            raise ValueError(f"{name}: {number:g} is out of range; write percent, for example '>={number:g}%'")
         return number
     if name not in FRACTIONS:
         raise ValueError(f"{name}: is not a share, so leave out the % sign")

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sim.calibration import estimators
 from sim.calibration.estimators import COMPETING, EVENT, Estimate, nothing
 from sim.calibration.lives import MOMENTS, Condition, Lives, condition, known_moment
-from sim.calibration.target import Scale
+from sim.calibration.target import Scale, inner
 from sim.lines import Frozen, Number, Status, Words
 from sim.patient import published_names
 from sim.problems import did_you_mean
@@ -24,6 +24,10 @@ from sim.units import DAYS_PER_MONTH
 #: Two-sided normal quantiles of the intervals that papers print.
 QUANTILES: Final = {"95% CI": 1.959963984540054, "90% CI": 1.6448536269514722}
 PERCENT: Final = 0.01
+#: Assumed standard errors above this are no logits and no logarithms.
+LARGEST_SE: Final = 3.0
+#: More patients than any series of CAR T cells in ALL has: an interval as narrow as theirs is one of fractions.
+EVERYBODY: Final = 3000.0
 
 
 class Endpoint(NamedTuple):
@@ -68,6 +72,12 @@ def _endpoint(value: Any) -> Any:
     if value is not None and value not in ENDPOINTS:
         raise ValueError(f"unknown endpoint {value!r}, {did_you_mean(str(value), ENDPOINTS, listed=20)}")
     return value
+
+
+def _interval(value: Any) -> Any:
+    """Read ``95%CI`` and ``95 % ci`` as ``95% CI``."""
+    written = {name.replace(" ", "").lower(): name for name in QUANTILES}
+    return written.get("".join(value.split()).lower(), value) if isinstance(value, str) else value
 
 
 def _count(value: Any) -> Any:
@@ -115,7 +125,7 @@ class Quantity(Frozen):
     value: Number | None = None
     low: Number | None = None
     high: Number | None = None
-    interval: str = ""
+    interval: Annotated[str, BeforeValidator(_interval)] = ""
     n: Annotated[float, Field(strict=True, gt=0.0)] | None = None
     se: Annotated[float, Field(strict=True, gt=0.0)] | None = None
     source: Words = "-"
@@ -136,8 +146,12 @@ class Quantity(Frozen):
                 raise ValueError(f"{name} ({number:g}) must be greater than 0")
         if self._looks_like_a_fraction():
             raise ValueError(
-                f"value ({self.value:g}) is less than one patient: publications stand in percent "
-                f"({100.0 * (self.value or 0.0):g})"
+                f"value ({self.value:g}) is no share of whole patients: publications stand in percent "
+                f"({(self.value or 0.0) / PERCENT:g})"
+            )
+        if self.se is not None and self.se > LARGEST_SE:
+            raise ValueError(
+                f"se ({self.se:g}) is that of a logit or a logarithm, not of percent: at most {LARGEST_SE:g}"
             )
         if self.value is not None:
             if self.low is not None and self.low > self.value:
@@ -145,16 +159,25 @@ class Quantity(Frozen):
             if self.high is not None and self.high < self.value:
                 raise ValueError(f"high ({self.high:g}) must not be below value ({self.value:g})")
         if self.fitted and self.value is not None and math.isnan(self.standard_error()[0]):
+            if self.scale == "proportion" and self.value in {0.0, 100.0}:
+                raise ValueError(f"a share of {self.value:g}% needs n, the number of patients it is a share of")
             raise ValueError(
                 "how sure is it? Give low and high with interval: 95% CI, or n, or se (assumed); or fitted: false"
             )
         return self
 
     def _looks_like_a_fraction(self) -> bool:
-        """Tell whether a share of less than one percent cannot be one: of `n`, not even half a patient."""
+        """Tell whether a share of less than one percent is none of `n`, or that of more than ever had CAR T."""
         if self.scale != "proportion" or self.value is None or not 0.0 < self.value < 1.0:
             return False
-        return self.kind == "survival" or (self.n is not None and self.value * PERCENT * self.n < 0.5)
+        if self.kind == "survival":
+            return True
+        if self.n is not None:
+            printed = 0.5 * 10.0 ** -len(f"{self.value:g}".partition(".")[2])
+            nearest_share = max(1.0, round(self.value * PERCENT * self.n)) / (PERCENT * self.n)
+            return abs(nearest_share - self.value) > printed
+        share, se = self.value * PERCENT, self.standard_error()[0]
+        return 1.0 / (se * se * share * (1.0 - share)) > EVERYBODY  # False where nothing is known (NaN)
 
     def estimate(self, lives: Lives) -> Estimate:
         """Compute the quantity, in natural units."""
@@ -174,8 +197,9 @@ class Quantity(Frozen):
                 return found, False
         if self.se is not None:
             return self.se, True
-        if value is not None and self.scale == "proportion" and self.n is not None and 0.0 < value < 1.0:
-            return 1.0 / math.sqrt(self.n * value * (1.0 - value)), True
+        if value is not None and self.scale == "proportion" and self.n is not None:
+            share = inner(value, self.n)
+            return 1.0 / math.sqrt(self.n * share * (1.0 - share)), True
         return math.nan, True
 
     def bounds(self) -> tuple[float, float]:
@@ -188,6 +212,10 @@ class Quantity(Frozen):
         if not assumed and self.interval == "95% CI" and low is not None and high is not None:
             return low, high
         reach = QUANTILES["95% CI"] * se
+        if self.scale == "proportion" and self.n is not None and value in {0.0, 1.0}:  # nobody, or everybody
+            middle = on_scale(self.scale, inner(value, self.n))
+            share = off_scale(self.scale, middle + math.copysign(reach, 0.5 - value))
+            return min(value, share), max(value, share)
         around = (
             off_scale(self.scale, on_scale(self.scale, value) - reach),
             off_scale(self.scale, on_scale(self.scale, value) + reach),

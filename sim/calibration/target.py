@@ -12,6 +12,11 @@ import numpy as np
 Scale = Literal["proportion", "log", "identity"]
 
 
+def inner(share: float, n: float) -> float:
+    """Give a share that has a logit: none or all of n become (k + 1/2) / (n + 1)."""
+    return share if 0.0 < share < 1.0 else (share * n + 0.5) / (n + 1.0)
+
+
 @dataclass(frozen=True)
 class Target:
     """One published quantity.

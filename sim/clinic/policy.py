@@ -108,13 +108,15 @@ def tbi_feasible(p: Any, q: Any) -> bool:
 def practice_hct(p: Any, q: Any, point: int) -> bool:
     """Tell whether the cohort's practice transplants this patient at this point.
 
-    In remission: ``hct_share (1 - triggered_share)``, and as many more as relapse or die before their day comes; at MRD
-    or loss of aplasia the rest of ``hct_share``, spread over the share of responders in whom such a trigger is seen.
+    At MRD or loss of aplasia ``t = hct_share triggered_share``, spread over the share of responders in whom such a
+    trigger is seen. In remission the share ``p`` with which both together make ``hct_share``, who is chosen twice
+    being transplanted once and ``lost_before`` of the planned never: ``p (1 - lost_before) + t (1 - p) = hct_share``.
     """
     u = uniform(p.seed, p.number, _DRAW_PRACTICE, 0 if point == REMISSION else 1)
+    triggered = min(q.practice_hct_share * q.practice_triggered, q.practice_trigger_rate)
     if point == REMISSION:
-        return u < q.practice_hct_share * (1.0 - q.practice_triggered) / (1.0 - q.practice_lost_before)
-    return u < q.practice_hct_share * q.practice_triggered / q.practice_trigger_rate
+        return u * (1.0 - q.practice_lost_before - triggered) < q.practice_hct_share - triggered
+    return u * q.practice_trigger_rate < triggered
 
 
 def feature(p: Any, q: Any, name: int, point: int) -> float:

@@ -244,11 +244,14 @@ class Practice(Group):
         return self
 
     @model_validator(mode="after")
-    def _divisors(self) -> Self:
+    def _possible(self) -> Self:
         if self.trigger_rate.value <= 0.0:
             raise ValueError(f"trigger_rate ({self.trigger_rate.value:g}) must be greater than 0")
-        if self.lost_before.value >= 1.0:
-            raise ValueError(f"lost_before ({self.lost_before.value:g}) must be less than 1")
+        if self.hct_share.value + self.lost_before.value > 1.0:
+            raise ValueError(
+                f"hct_share ({self.hct_share.value:g}) cannot be reached where lost_before "
+                f"({self.lost_before.value:g}) of the chosen are not transplanted: together they must not exceed 1"
+            )
         return self
 
 

@@ -20,7 +20,7 @@ from sim.calibration.estimators import Estimate
 from sim.calibration.lives import Lives
 from sim.calibration.quantities import HazardRatio, Incidence, Median, Quantity, Rate, Survival, on_scale
 from sim.calibration.study import Study, load_studies, shipped_studies
-from sim.calibration.target import Target
+from sim.calibration.target import Target, inner
 from sim.evidence import evidence_hash
 from sim.experiments.compare import illustrate, write_config, write_parameters
 from sim.experiments.folders import point_latest, run_folder, settings_hash, written_whole
@@ -167,6 +167,11 @@ def distance(target: Target, model: float) -> float:
     """Distance of the model from the publication in its standard errors, on the target's scale; NaN where unknown."""
     if math.isnan(target.value) or math.isnan(model):
         return math.nan
+    if target.scale == "proportion" and target.value in {0.0, 1.0} and target.n is not None:
+        middle = inner(target.value, target.n)  # nobody, or everybody: nothing lies beyond
+        towards = max(model, middle) if target.value == 0.0 else min(model, middle)
+        z = (on_scale(target.scale, towards) - on_scale(target.scale, middle)) / target.se
+        return z if math.isfinite(z) else math.nan
     z = (on_scale(target.scale, model) - on_scale(target.scale, target.value)) / target.se
     return z if math.isfinite(z) else math.nan
 

@@ -101,7 +101,7 @@ def read(run: str | None) -> Analysed:
     Raises
     ------
     Problem
-        When no run was named, it is no such analysis, or its draws are too few.
+        When no run was named, it is no such analysis, or it has one priced policy only.
     """
     import pandas as pd
 
@@ -113,6 +113,11 @@ def read(run: str | None) -> Analysed:
         kind = f" (it is an experiment={manifest['experiment']})" if manifest and "experiment" in manifest else ""
         raise Problem(f"run={run}: is no finished probabilistic analysis{kind}; make one with experiment=psa")
     options = tuple(manifest["options"])
+    if len(options) < 2:
+        raise Problem(
+            f"run={run}: has one priced policy ({', '.join(options)}): where nothing is chosen, information is worth "
+            "nothing; make an analysis of two policies at least"
+        )
     table = pd.read_parquet(folder / "psa.parquet", columns=["draw", "policy", "cost", manifest["effect"]])
     costs = table.pivot(index="draw", columns="policy", values="cost")[list(options)].to_numpy()
     effects = table.pivot(index="draw", columns="policy", values=manifest["effect"])[list(options)].to_numpy()

@@ -57,4 +57,4 @@ def fixed(value: float, digits: int) -> str:
     """Write a number with so many digits after the point, thousands apart; halves go away from zero."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"
+    return f"{Decimal(float(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"

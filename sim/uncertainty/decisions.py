@@ -279,7 +279,7 @@ def conditional(
     """
     from scipy.stats import rankdata
 
-    if reference not in sample.names or sample.draws < FEWEST:
+    if reference not in sample.names or len(sample.names) < 2 or sample.draws < FEWEST:
         return pd.DataFrame(columns=list(CONDITIONAL))
     base, tenth = sample.names.index(reference), sample.draws // 10
     order = np.argsort(drawn, axis=0, kind="stable")

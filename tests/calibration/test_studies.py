@@ -11,10 +11,12 @@ from support import settings_of
 
 from sim.calibration.emulation import study_settings, worlds_of
 from sim.calibration.evaluator import FastEvaluator
+from sim.calibration.quantities import KINDS
 from sim.calibration.study import Study, cohort_data, load_studies, load_study, shipped_studies
 from sim.compose import settings_from
 from sim.conf import conf_folder, groups
 from sim.evidence import evidence
+from sim.experiments.validate import distance
 from sim.problems import Problem
 from sim.settings import Settings
 
@@ -209,17 +211,66 @@ WRONG = [
     ("quantities: {cr: {kind: proportion, of: {cr: true}, source: RESP99}}", "unknown source 'RESP99', did you mean"),
     (
         "quantities: {os: {kind: survival, endpoint: os, months: 12, value: 0.74, n: 6000}}",
-        "quantities.os: value (0.74) is less than one patient: publications stand in percent (74)",
+        "quantities.os: value (0.74) is no share of whole patients: publications stand in percent (74)",
     ),
     ("quantities: {cr: {kind: proportion, of: {cr: true}, value: 0.82, n: 60}}", "publications stand in percent (82)"),
+    ("quantities: {cr: {kind: proportion, of: {cr: true}, value: 0.88, n: 60}}", "publications stand in percent (88)"),
+    (
+        "quantities: {r: {kind: proportion, of: {cr: true}, value: 0.35, low: 0.31, high: 0.39, interval: 95%CI}}",
+        "publications stand in percent (35)",
+    ),
+    ("quantities: {cr: {kind: proportion, of: {cr: true}, value: 82, se: 5}}", "se (5) is that of a logit"),
+    ("quantities: {cr: {kind: proportion, of: {cr: true}, value: 0, low: 0, high: 23, interval: 95% CI}}", "needs n"),
+    ("quantities: {cr: {kind: proportion, of: {burden: '>=5'}}}", "burden: 5 is out of range; write percent"),
+    ("quantities: {cr: {kind: proportion, of: {blasts: {at_least: 5}}}}", "blasts: 5 is out of range; write percent"),
     ("cohort: {from: eliana, from: germany}", "line 2: 'from' stands twice"),
     ("cohort: {from: eliana, age: {median: 9, median: 10}}", "'median' stands twice"),
 ]
 
 
-def test_a_share_below_one_percent_may_be_one(tmp_path: Path) -> None:
-    rare = "label: x\ncohort: eliana\nquantities: {cr: {kind: proportion, of: {died: true}, value: 0.4, n: 703}}"
-    assert load_study(written(tmp_path, rare)).targets()[0].value == pytest.approx(0.004)
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [(0.4, "n: 703"), (0.1, "n: 703"), (0.9, "n: 111"), (0.4, "low: 0.1, high: 0.9, interval: 95%CI"), (1, "n: 100")],
+)
+def test_a_share_of_a_percent_or_less_may_be_one(tmp_path: Path, value: float, rest: str) -> None:
+    rare = f"{{death: {{kind: proportion, of: {{died: true}}, value: {value}, {rest}}}}}"
+    study = load_study(written(tmp_path, f"label: x\ncohort: eliana\nquantities: {rare}"))
+    assert study.targets()[0].value == pytest.approx(value / 100.0)
+
+
+def test_nobody_and_everybody_of_a_small_series_are_judged(tmp_path: Path) -> None:
+    """Half a patient is added to each side (empirical logit); nothing lies beyond nobody and everybody."""
+    text = (
+        "label: x\ncohort: eliana\nquantities:\n"
+        "  none: {kind: proportion, of: {died: true}, value: 0, n: 14}\n"
+        "  all: {kind: proportion, of: {died: true}, value: 100, n: 14}\n"
+    )
+    study = load_study(written(tmp_path, text))
+    none, everybody = study.targets()
+    share = 0.5 / 15.0
+    assert [none.se, everybody.se] == pytest.approx([1.0 / math.sqrt(14.0 * share * (1.0 - share))] * 2)
+    low, high = study.quantities["none"].bounds()
+    logit = math.log(share / (1.0 - share))
+    assert low == 0.0
+    assert math.log(high / (1.0 - high)) == pytest.approx(logit + 1.959963984540054 * none.se)
+    assert study.quantities["all"].bounds() == pytest.approx((1.0 - high, 1.0))
+    for model in (0.0, 0.01, share):
+        assert [distance(none, model), distance(everybody, 1.0 - model)] == pytest.approx([0.0, 0.0], abs=1e-12)
+    assert distance(none, high) == pytest.approx(1.959963984540054)
+    assert distance(everybody, 1.0 - high) == pytest.approx(-1.959963984540054)
+
+
+@pytest.mark.parametrize("written_so", ["95% CI", "95%CI", "95 % ci", "95% Ci"])
+def test_an_interval_is_read_however_it_is_spelt(written_so: str) -> None:
+    interval = {"kind": "proportion", "of": {"cr": True}, "value": 82, "low": 70, "high": 90, "interval": written_so}
+    assert KINDS["proportion"].model_validate(interval).interval == "95% CI"
+
+
+def test_a_product_that_does_not_exist_is_refused(base: Settings, tmp_path: Path) -> None:
+    text = "label: x\ncohort: eliana\nquantities: {cr: {kind: proportion, of: {cr: true}, among: {product: obecel}}}"
+    study = load_study(written(tmp_path, text))
+    with pytest.raises(Problem, match="unknown product 'obecel', did you mean 'obe_cel'"):
+        FastEvaluator(base, [study], patients=64, shown=True).estimates({})
 
 
 @pytest.mark.parametrize(("line", "said"), WRONG)

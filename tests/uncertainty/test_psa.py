@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from support import settings_of
 
-from sim.experiments import psa
+from sim.experiments import psa, voi
 from sim.experiments.answers import Examiner, means
 from sim.experiments.inquiry import Stretch, covering, gaps
 from sim.problems import Problem
@@ -180,6 +180,16 @@ def test_stretches_cover_each_world_once():
 def test_emulated_practice_is_no_option_of_the_decision():
     settings = settings_of()
     assert set(settings.policy) - set(psa.options_of(settings)) == {"trial_practice"}
+
+
+def test_one_priced_policy_is_analysed_and_has_nothing_to_decide(tmp_path):
+    settings = few(tmp_path / "one", draws=50, piece=50)  # enough draws for low and high tenths
+    alone = settings.model_copy(update={"policy": {name: settings.policy[name] for name in ("watch",)}})
+    folder = psa.run(alone)
+    assert (folder / "report.html").exists()
+    assert pd.read_csv(folder / "psa_one_way.csv").empty
+    with pytest.raises(Problem, match=r"has one priced policy \(watch\)"):
+        voi.read(str(folder))
 
 
 def test_the_sample_of_a_calibration_brings_its_own_means(tmp_path):

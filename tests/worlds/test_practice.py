@@ -7,6 +7,7 @@ import pytest
 from support import World, live, settings_of, with_policy
 
 from sim.conf import options
+from sim.problems import Problem
 from sim.settings import Settings
 
 PATIENTS = 8000
@@ -26,16 +27,29 @@ def in_remission(world: World) -> np.ndarray:
     return world.lives[np.isfinite(world.lives["t_hct"])]
 
 
-@pytest.mark.parametrize("cohort", COHORTS)
-def test_the_share_transplanted_is_the_share_stated(cohort: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        *([f"cohort={name}"] for name in COHORTS),
+        *(["cohort=real_world_us", f"cohort.practice.hct_share.value={share}"] for share in (0.3, 0.5, 0.7, 0.8)),
+    ],
+    ids=lambda words: "-".join(word.partition("=")[2] for word in words),
+)
+def test_the_share_transplanted_is_the_share_stated(words: list[str]) -> None:
     """Within two points and three standard errors: how many are lost before their day is an input, and approximate."""
-    settings = settings_of(f"cohort={cohort}")
+    settings = settings_of(*words)
     lives = live(settings, PRACTICE, PATIENTS, journal=False).lives
     remission = lives[lives["cr"] == 1]
     done = np.isfinite(remission["t_hct"]).mean()
     stated = dict(settings.lines())["cohort.practice.hct_share"].value
     error = np.sqrt(stated * (1.0 - stated) / len(remission))
     assert abs(done - stated) < 0.02 + 3.0 * error
+
+
+def test_a_share_out_of_reach_is_refused() -> None:
+    with pytest.raises(Problem, match=r"hct_share \(0.9\) cannot be reached where lost_before \(0.18\)"):
+        settings_of("cohort=real_world_us", "cohort.practice.hct_share.value=0.9")
+    settings_of("cohort=real_world_us", "cohort.practice.hct_share.value=0.9", "cohort.practice.lost_before.value=0.1")
 
 
 def test_donor_and_family_are_asked_where_the_rule_does_not_say_agreed() -> None:
