@@ -146,10 +146,11 @@ def _weights(table: Table, odds: np.ndarray, mass: np.ndarray) -> np.ndarray:
             return weights
         weights = weights * np.divide(table.shares, reached, out=np.zeros_like(weights), where=reached > 0.0)
         weights = weights / weights.sum()
-    names = NAMES.get(table.name, tuple(map(str, range(len(reached)))))
+    names = NAMES.get(table.name)
     short = int((table.shares - reached).argmax())
+    whose = f" for {names[short]}" if names else ""
     raise Problem(
-        f"cohort.{table.name}: a share of {table.shares[short]:g} for {names[short]} cannot be met, "
+        f"cohort.{table.name}: a share of {table.shares[short]:g}{whose} cannot be met, "
         f"{reached[short]:.3g} is the most that can have it: lower that share, or change cohort.{table.name}.odds or "
         f"the shares of {', '.join(sorted(table.parents()))} on which it depends"
     )

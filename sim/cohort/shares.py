@@ -91,7 +91,10 @@ def _filled(shares: dict[str, float | str]) -> Iterator[tuple[str, float]]:
     if len(rests) > 1:
         raise ValueError(f"only one share may be {REST!r}, not {' and '.join(rests)}")
     if total > 1.0 + TOLERANCE:
-        raise ValueError(f"shares sum to {total:g}: they must not exceed 1")
+        stated = ", ".join(
+            f"{name} {value:g}" for name, value in shares.items() if value != REST and float(value) > 0.0
+        )
+        raise ValueError(f"shares sum to {total:g}: they must not exceed 1 ({stated})")
     if not rests and total < 1.0 - TOLERANCE:
         raise ValueError(f"shares sum to {total:g}: they must sum to 1 (one of them may be {REST!r})")
     for name, value in shares.items():
