@@ -21,6 +21,8 @@ JUMPS: Final = (0.15, 0.5)
 #: Size and number of the steps along the gradient; both are jittered.
 STRIDE: Final = 0.35
 STRIDES: Final = 10
+#: Squared speed (that of a standard normal at its start) that only a walk has that the steps carry off.
+CARRIED_OFF: Final = 1e6
 #: Share of the walk that is thrown away at its beginning.
 BURN_IN: Final = 0.25
 
@@ -118,7 +120,10 @@ def keyed_normals(seed: int, decision: int, rows: int, columns: int) -> np.ndarr
 
 
 def _along(gradient: Callable[[np.ndarray], np.ndarray], spread: np.ndarray) -> Callable[..., Any]:
-    """Propose by leapfrog steps along the gradient (Neal 2011, Handbook of Markov Chain Monte Carlo, chapter 5)."""
+    """Propose by leapfrog steps along the gradient (Neal 2011, Handbook of Markov Chain Monte Carlo, chapter 5).
+
+    A walk that the steps carry off (it would be refused, were its density a number) stays where it was.
+    """
 
     def propose(coordinates: np.ndarray, random: Any) -> tuple[np.ndarray, np.ndarray]:
         stride = STRIDE * random.uniform(0.7, 1.3)
@@ -130,7 +135,9 @@ def _along(gradient: Callable[[np.ndarray], np.ndarray], spread: np.ndarray) -> 
         for number in range(strides):
             z = z + stride * speed @ spread.T
             speed = speed + (1.0 if number < strides - 1 else 0.5) * stride * gradient(z) @ spread
-        return z, 0.5 * (began - np.sum(speed**2, axis=1))
+        ended = np.sum(speed**2, axis=1)
+        arrived = np.isfinite(z).all(axis=1) & (ended < CARRIED_OFF)
+        return np.where(arrived[:, None], z, coordinates), np.where(arrived, 0.5 * (began - ended), -np.inf)
 
     return propose
 

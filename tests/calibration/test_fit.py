@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from models.remission import PARAMETERS, PRIORS, TRUTH, Remission, observe, published, truth
-from scipy import stats
+from scipy import special, stats
 
 from sim import decisions
 from sim.calibration.fit import Fit, Fitting, rounded_mean
@@ -79,6 +79,23 @@ def test_the_posterior_of_a_linear_model_is_the_conjugate_one() -> None:
     assert chain.draws.std(axis=0) == pytest.approx(sd, rel=4.0 / np.sqrt(2.0 * chain.ess.min()))
     assert np.all(chain.r_hat < 1.05)
     assert np.all(chain.ess > 500)
+
+
+def test_walks_that_the_steps_carry_off_are_refused() -> None:
+    """exp(-z^4) has E z^2 = gamma(3/4) / gamma(1/4); steps ten times too wide for it double their way to infinity."""
+
+    def density(z: np.ndarray) -> np.ndarray:
+        return -np.sum(z**4, axis=1)
+
+    def gradient(z: np.ndarray) -> np.ndarray:
+        return -4.0 * z**3
+
+    chain = sample(density, gradient, np.zeros(2), 25.0 * np.eye(2), walkers=40, steps=2000, keep=20000,
+                   seed=3, decision=decisions.CALIBRATION_WALKERS)  # fmt: skip
+    squares = chain.draws**2
+    exact = special.gamma(0.75) / special.gamma(0.25)
+    sd = np.sqrt(special.gamma(1.25) / special.gamma(0.25) - exact**2)
+    assert np.all(np.abs(squares.mean(axis=0) - exact) < 4.0 * sd / np.sqrt(np.minimum(chain.ess, len(squares))))
 
 
 def test_climbing_ends_where_the_gradient_is_nought() -> None:
