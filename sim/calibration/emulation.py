@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from sim import cohort as cohorts
 from sim.calibration.estimators import Estimate
 from sim.calibration.lives import Lives
-from sim.calibration.quantities import Quantity
 from sim.calibration.study import Study, cohort_data
 from sim.cohort.settings import Cohort
 from sim.complaints import complaints
@@ -204,7 +203,16 @@ def views(studies: Sequence[Study], lives: np.ndarray, world: World) -> Iterator
         yield study, seen[key]
 
 
-def estimate(quantity: Quantity, lives: Lives) -> Estimate:
-    """Compute one quantity; what cannot be computed is NaN with its reason."""
-    found = quantity.estimate(lives)
+def estimate(study: Study, name: str, lives: Lives) -> Estimate:
+    """Compute one quantity of a study; what cannot be computed is NaN with its reason.
+
+    Raises
+    ------
+    Problem
+        When it names a product that is in no catalogue.
+    """
+    try:
+        found = study.quantities[name].estimate(lives)
+    except Problem as problem:
+        raise Problem(f"study {study.name}: quantities.{name}: {problem}") from None
     return found._replace(value=float(found.value), error=float(found.error))

@@ -92,7 +92,7 @@ class FastEvaluator:
             lives = world.live(values, self._room(world))
             for study, view in views(self._studies_of[key], lives, world):
                 for place, name in self._asked[study.name]:
-                    results[place] = estimate(study.quantities[name], view)
+                    results[place] = estimate(study, name, view)
         return results
 
     def _room(self, world: World) -> np.ndarray:

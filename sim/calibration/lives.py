@@ -78,6 +78,7 @@ assert len(WORDS["not_infused"]) == len(NOT_INFUSED_NAMES)
 FRACTIONS: Final = {"blasts": 1.0, "burden": 0.0}
 
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(%?)\s*")
+_PERCENTAGE: Final = re.compile(r"\s*([-+]?[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?)\s*%\s*")
 _BOUNDS: Final = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
 _TESTS: Final[dict[str, Callable[[Any, float], Any]]] = {
     ">": np.greater,
@@ -289,11 +290,8 @@ def _clauses(name: str, wanted: Any) -> Iterator[Clause]:
 
 
 def _bound(name: str, value: Any) -> float:
-    if isinstance(value, str) and value.endswith("%"):
-        try:
-            return _scaled(name, float(value.removesuffix("%")), True)
-        except ValueError:
-            pass
+    if isinstance(value, str) and (found := _PERCENTAGE.fullmatch(value)):
+        return _scaled(name, float(found.group(1)), True)
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise ValueError(f"{name}: {value!r} must be a number")
     return _scaled(name, float(value), False)

@@ -144,10 +144,10 @@ class Quantity(Frozen):
                 raise ValueError(f"{name} ({number:g}) must lie between 0 and 100 percent")
             if self.scale == "log" and number <= 0.0 and name == "value":
                 raise ValueError(f"{name} ({number:g}) must be greater than 0")
-        if self._looks_like_a_fraction():
+        if self.value is not None and self._looks_like_a_fraction(self.value):
             raise ValueError(
                 f"value ({self.value:g}) is no share of whole patients: publications stand in percent "
-                f"({(self.value or 0.0) / PERCENT:g})"
+                f"({self.value / PERCENT:g})"
             )
         if self.se is not None and self.se > LARGEST_SE:
             raise ValueError(
@@ -166,17 +166,17 @@ class Quantity(Frozen):
             )
         return self
 
-    def _looks_like_a_fraction(self) -> bool:
+    def _looks_like_a_fraction(self, value: float) -> bool:
         """Tell whether a share of less than one percent is none of `n`, or that of more than ever had CAR T."""
-        if self.scale != "proportion" or self.value is None or not 0.0 < self.value < 1.0:
+        if self.scale != "proportion" or not 0.0 < value < 1.0:
             return False
         if self.kind == "survival":
             return True
         if self.n is not None:
-            printed = 0.5 * 10.0 ** -len(f"{self.value:g}".partition(".")[2])
-            nearest_share = max(1.0, round(self.value * PERCENT * self.n)) / (PERCENT * self.n)
-            return abs(nearest_share - self.value) > printed
-        share, se = self.value * PERCENT, self.standard_error()[0]
+            printed = 0.5 * 10.0 ** -len(f"{value:g}".partition(".")[2])
+            nearest_share = max(1.0, round(value * PERCENT * self.n)) / (PERCENT * self.n)
+            return abs(nearest_share - value) > printed
+        share, se = value * PERCENT, self.standard_error()[0]
         return 1.0 / (se * se * share * (1.0 - share)) > EVERYBODY  # False where nothing is known (NaN)
 
     def estimate(self, lives: Lives) -> Estimate:

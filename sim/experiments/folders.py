@@ -214,6 +214,7 @@ def _remove(path: Path) -> None:
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
     """Say what a disk that refuses, or an interruption, leaves of a run."""
+    manifest = _written(folder)
     try:
         with as_asked():
             yield
@@ -227,8 +228,17 @@ def _explained(folder: Path) -> Iterator[None]:
         raise Problem(f"out={folder}: cannot write there ({error.strerror or error}){remedy}") from error
     except (KeyboardInterrupt, Terminated) as stop:
         kept = _kept(folder)
-        stop.args = (f"{kept}: the same command goes on",) if kept else ()
+        if _written(folder) not in (None, manifest):
+            stop.args = (f"all was done: the answers are in {folder}",)
+        else:
+            stop.args = (f"{kept}: the same command goes on",) if kept else ()
         raise
+
+
+def _written(folder: Path) -> int | None:
+    """Tell when the answers were put in place; None where there are none."""
+    manifest = folder / "manifest.json"
+    return manifest.stat().st_mtime_ns if manifest.exists() else None
 
 
 def _kept(folder: Path) -> str:

@@ -133,7 +133,7 @@ def compare(settings: Settings, studies: list[Study]) -> tuple[pd.DataFrame, pd.
 
 def _rows(study: Study, view: Lives) -> Iterator[dict[str, Any]]:
     for target, (_, quantity) in zip(study.targets(), study.quantities.items(), strict=True):
-        yield _row(study, target, quantity, estimate(quantity, view))
+        yield _row(study, target, quantity, estimate(study, target.name, view))
 
 
 def _row(study: Study, target: Target, quantity: Quantity, found: Estimate) -> dict[str, Any]:
@@ -167,12 +167,12 @@ def distance(target: Target, model: float) -> float:
     """Distance of the model from the publication in its standard errors, on the target's scale; NaN where unknown."""
     if math.isnan(target.value) or math.isnan(model):
         return math.nan
-    if target.scale == "proportion" and target.value in {0.0, 1.0} and target.n is not None:
-        middle = inner(target.value, target.n)  # nobody, or everybody: nothing lies beyond
-        towards = max(model, middle) if target.value == 0.0 else min(model, middle)
-        z = (on_scale(target.scale, towards) - on_scale(target.scale, middle)) / target.se
-        return z if math.isfinite(z) else math.nan
-    z = (on_scale(target.scale, model) - on_scale(target.scale, target.value)) / target.se
+    published = target.value
+    if target.scale == "proportion" and target.n is not None:
+        published = inner(target.value, target.n)
+        if min(target.value, published) <= model <= max(target.value, published):  # nobody or everybody: none beyond
+            return 0.0
+    z = (on_scale(target.scale, model) - on_scale(target.scale, published)) / target.se
     return z if math.isfinite(z) else math.nan
 
 

@@ -223,6 +223,7 @@ WRONG = [
     ("quantities: {cr: {kind: proportion, of: {cr: true}, value: 0, low: 0, high: 23, interval: 95% CI}}", "needs n"),
     ("quantities: {cr: {kind: proportion, of: {burden: '>=5'}}}", "burden: 5 is out of range; write percent"),
     ("quantities: {cr: {kind: proportion, of: {blasts: {at_least: 5}}}}", "blasts: 5 is out of range; write percent"),
+    ("quantities: {cr: {kind: proportion, of: {burden: {above: 0%}}}}", "burden: a percentage must be greater than 0"),
     ("cohort: {from: eliana, from: germany}", "line 2: 'from' stands twice"),
     ("cohort: {from: eliana, age: {median: 9, median: 10}}", "'median' stands twice"),
 ]
@@ -269,7 +270,7 @@ def test_an_interval_is_read_however_it_is_spelt(written_so: str) -> None:
 def test_a_product_that_does_not_exist_is_refused(base: Settings, tmp_path: Path) -> None:
     text = "label: x\ncohort: eliana\nquantities: {cr: {kind: proportion, of: {cr: true}, among: {product: obecel}}}"
     study = load_study(written(tmp_path, text))
-    with pytest.raises(Problem, match="unknown product 'obecel', did you mean 'obe_cel'"):
+    with pytest.raises(Problem, match=r"study mine: quantities\.cr: unknown product 'obecel', did you mean 'obe_cel'"):
         FastEvaluator(base, [study], patients=64, shown=True).estimates({})
 
 

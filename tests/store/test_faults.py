@@ -16,7 +16,7 @@ import store_program
 
 from sim.cohort import BLOCK
 from sim.compose import settings_from
-from sim.experiments.folders import claimed, extended_folder
+from sim.experiments.folders import claimed, extended_folder, finishing
 from sim.problems import Problem
 
 HERE = Path(__file__).parent
@@ -135,15 +135,34 @@ def test_ctrl_c_at_any_moment(pause: float, whole: dict[str, bytes], tmp_path: P
     if process.returncode == 130:
         assert said.count("\n") == 1
         assert said.startswith("cartwin: interrupted")
+        assert (folder / "manifest.json").exists() == ("all was done: the answers are in" in said)
     if process.returncode:
         assert out == ""
     if process.returncode == -signal.SIGINT:  # Python itself was still starting
         assert "cartwin: " not in said
         assert not folder.exists()
-    elif process.returncode == 0 or (folder / "manifest.json").exists():  # or in the last moment, all being done
+    elif process.returncode == 0 or "all was done" in said:
         assert answers(folder) == whole
     store_program.compare(*WORLD, f"cohort.n={N}", f"out={folder}")
     assert answers(folder) == whole
+
+
+def stopped_in(folder: Path, *, finished: bool) -> None:
+    """Be interrupted while a run's folder is kept, before or after its answers were put in place anew."""
+    settings = settings_from([*WORLD, "cohort.n=60", f"out={folder}"])
+    with claimed(folder, settings):
+        if finished:
+            held = (folder / "manifest.json").read_bytes()
+            with finishing(folder) as scratch:
+                (scratch / "manifest.json").write_bytes(held)
+        raise KeyboardInterrupt
+
+
+def test_stopped_when_all_is_done_says_so(small: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match=r"1 part is kept in .*: the same command goes on"):
+        stopped_in(small, finished=False)
+    with pytest.raises(KeyboardInterrupt, match="all was done: the answers are in"):
+        stopped_in(small, finished=True)
 
 
 @pytest.mark.slow
